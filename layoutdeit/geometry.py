@@ -57,9 +57,7 @@ def clip(boxes_xyxy: np.ndarray, width: float, height: float) -> np.ndarray:
     return np.clip(boxes, 0, [width, height, width, height])
 
 
-def pixels_to_points(
-    boxes_px: np.ndarray, size_px: tuple[int, int], size_pt: tuple[float, float]
-) -> np.ndarray:
+def pixels_to_points(boxes_px: np.ndarray, size_px: tuple[int, int], size_pt: tuple[float, float]) -> np.ndarray:
     """Scale boxes from a page picture to its page. Sizes are (width, height). (N, 4) -> (N, 4).
 
     Both frames have their origin at the top left of the page as displayed, so only the scale differs; each axis
@@ -69,9 +67,7 @@ def pixels_to_points(
     return _as_boxes(boxes_px) * [scale_x, scale_y, scale_x, scale_y]
 
 
-def points_to_pixels(
-    boxes_pt: np.ndarray, size_px: tuple[int, int], size_pt: tuple[float, float]
-) -> np.ndarray:
+def points_to_pixels(boxes_pt: np.ndarray, size_px: tuple[int, int], size_pt: tuple[float, float]) -> np.ndarray:
     """Scale boxes from a page to its picture; the inverse of `pixels_to_points`. (N, 4) -> (N, 4)."""
     return pixels_to_points(boxes_pt, size_px=size_pt, size_pt=size_px)
 

@@ -21,6 +21,13 @@ class Label:
         """The colour as "#rrggbb"."""
         return "#{:02x}{:02x}{:02x}".format(*self.colour)
 
+    @property
+    def ink(self) -> tuple[int, int, int]:
+        """Black or white, whichever reads better on the colour (contrast as in WCAG 2, sec. 1.4.3)."""
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in self.colour)]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return (0, 0, 0) if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else (255, 255, 255)
+
 
 # Colours from the Okabe-Ito palette: told apart by colour-blind readers, on white paper.
 LABELS = (

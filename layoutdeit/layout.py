@@ -26,6 +26,11 @@ class Region:
         if len(self.box) != 4:
             raise ValueError(f"a box is (x0, y0, x1, y1), got {self.box!r}")
 
+    @property
+    def tag(self) -> str:
+        """What a picture of the region says of it: "title 0.93"."""
+        return f"{self.label} {self.score:.2f}"
+
     def to_dict(self) -> dict[str, Any]:
         """The region as JSON types; boxes to .01 pt, scores to four decimals."""
         return {

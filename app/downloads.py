@@ -1,0 +1,58 @@
+"""The panel with the files to take away; each holds the regions chosen on the page and is made when it is asked for."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import PurePath
+
+import streamlit as st
+
+from app.selection import Selection
+from app.session import OpenDocument
+from layoutdeit.annotate import annotate_pdf
+from layoutdeit.export import ANNOTATED_SUFFIX, to_csv, to_json
+from layoutdeit.layout import DocumentLayout, ModelInfo
+
+
+def show(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> None:
+    """Draw the panel."""
+    overlay = document.overlay if document.overlay and document.overlay[0].number == page_number else None
+
+    def chosen() -> DocumentLayout:
+        return DocumentLayout(document.source, model, selection.of_pages(document.read_pages()))
+
+    def annotated() -> bytes:
+        with BytesIO() as file:
+            annotate_pdf(document.pdf, chosen(), file)
+            return file.getvalue()
+
+    files = {  # label: what makes it, the end of its name, its type, its icon
+        "JSON": (lambda: to_json(chosen()), ".json", "application/json", "data_object"),
+        "Annotated PDF": (annotated, ANNOTATED_SUFFIX, "application/pdf", "picture_as_pdf"),
+        "CSV": (lambda: to_csv(chosen()), ".csv", "text/csv", "table"),
+        "Page PNG": (lambda: overlay[1] if overlay else b"", f"-page-{page_number:04d}.png", "image/png", "image"),
+    }
+    stem = PurePath(document.source.name).stem
+    st.markdown("**Download**")
+    with st.container(horizontal=True, gap="small"):
+        for label, (make, suffix, mime, icon) in files.items():
+            st.download_button(
+                label,
+                make,
+                stem + suffix,
+                mime,
+                key=f"download {label}",
+                on_click="ignore",
+                icon=f":material/{icon}:",
+                disabled=overlay is None if label == "Page PNG" else not document.pages,
+            )
+    st.caption(_contents(document, selection))
+
+
+def _contents(document: OpenDocument, selection: Selection) -> str:
+    num_regions = sum(selection.keeps(region) for page in document.read_pages() for region in page.regions)
+    pages = "all pages" if document.is_complete else f"{len(document.pages)} of {document.num_pages} pages, read so far"
+    return (
+        f"The files hold what is chosen above: the classes shown, with a score of {selection.min_score:.2f} or more. "
+        f"That is {num_regions} regions on {pages}."
+    )

@@ -1,0 +1,91 @@
+"""The panel with the picture of one page, its boxes, and the way to the other pages."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import streamlit as st
+from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
+
+from app.selection import Selection
+from app.session import PAGE_KEY, OpenDocument
+from layoutdeit.draw import draw_regions
+from layoutdeit.layout import PageLayout
+from layoutdeit.pdf import PdfError
+
+PICTURE_DPI = 120  # 1,020 px across a letter page: sharp at the 700 px or so that the column is wide
+
+
+def show(document: OpenDocument, selection: Selection) -> int:
+    """Draw the panel and return the number of the page shown, from 1."""
+    number = _choose_page(document.num_pages)
+    note, picture_place = st.empty(), st.empty()
+    try:
+        picture = _page_picture(document, number)
+    except PdfError as error:
+        _warn(note, "This page cannot be drawn.", str(error))
+        return number
+    page = document.pages.get(number)
+    if page is None:
+        note.caption(
+            "Stopped before this page." if document.is_paused else ":shimmer[Looking for regions on this page]"
+        )
+        picture_place.image(picture, width="stretch", alt=f"Page {number}, not read yet")
+        return number
+    if page.error is not None:
+        _warn(note, "The regions of this page could not be found.", page.error.message)
+    page = selection.of_page(page)
+    alt = f"Page {number} with {len(page.regions)} regions marked"
+    picture_place.image(_overlay_png(document, picture, page), width="stretch", alt=alt)
+    return number
+
+
+def _warn(place: DeltaGenerator, headline: str, reason: str) -> None:
+    """A warning with its reason in plain text: it holds a file name, which must not become Markdown."""
+    with place.container():
+        st.warning(headline, icon=":material/warning:")
+        st.text(reason)
+
+
+def _overlay_png(document: OpenDocument, picture: Image.Image, page: PageLayout) -> bytes:
+    """The page's picture with the regions of `page` drawn on it, as PNG."""
+    overlay = document.overlay
+    if overlay is None or overlay[0] != page:
+        with BytesIO() as stream:
+            draw_regions(picture, page).save(stream, "PNG")
+            overlay = document.overlay = page, stream.getvalue()
+    return overlay[1]
+
+
+def _choose_page(num_pages: int) -> int:
+    number = min(st.session_state.setdefault(PAGE_KEY, 1), num_pages)
+    if num_pages == 1:
+        st.empty()
+        return 1
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.button(
+            "Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=_turn_page, args=(number - 1,)
+        )
+        st.number_input("Page", 1, num_pages, key=PAGE_KEY, label_visibility="collapsed", width=80)
+        st.text(f"of {num_pages}", width="content")
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=number == num_pages,
+            on_click=_turn_page,
+            args=(number + 1,),
+        )
+    return number
+
+
+def _turn_page(number: int) -> None:
+    st.session_state[PAGE_KEY] = number
+
+
+def _page_picture(document: OpenDocument, number: int) -> Image.Image:
+    picture = document.picture
+    if picture is None or picture[0] != number:
+        picture = document.picture = number, document.pdf.render(number - 1, dpi=PICTURE_DPI).image
+    return picture[1]

@@ -1,0 +1,35 @@
+"""The panel that says how far the reading is, lets it be stopped, and at the end what it took."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.session import OpenDocument
+from layoutdeit.layout import ModelInfo
+
+
+def show(document: OpenDocument, model: ModelInfo) -> None:
+    """Draw the progress of the reading, or its summary."""
+    num_read, num_pages = len(document.pages), document.num_pages
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(document.source.name, width="content")
+        if document.is_complete:
+            st.caption(_summary(document, model))
+            return
+        verb = "Stopped after" if document.is_paused else "Read"
+        st.progress(num_read / num_pages, text=f"{verb} {num_read} of {num_pages} pages")
+        if document.is_paused:
+            st.button("Continue", icon=":material/play_arrow:", on_click=_pause, args=(document, False))
+        else:
+            st.button("Stop", icon=":material/stop:", on_click=_pause, args=(document, True))
+
+
+def _pause(document: OpenDocument, is_paused: bool) -> None:
+    document.is_paused = is_paused
+
+
+def _summary(document: OpenDocument, model: ModelInfo) -> str:
+    seconds = sum(page.seconds or 0.0 for page in document.pages.values())
+    pages = "1 page" if document.num_pages == 1 else f"{document.num_pages} pages"
+    each = seconds / document.num_pages
+    return f"{pages} in {seconds:.1f} s ({each:.2f} s a page) · model `{model.name}` · engine `{model.engine}`"

@@ -1,0 +1,42 @@
+"""The reading: one model per server, shared by all visitors in turn, and one page of a document at a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.session import OpenDocument
+from layoutdeit.analyze import LayoutAnalyzer
+
+LOWEST_SCORE = 0.05  # what a reading keeps; the threshold on the page goes no lower, so it never needs a second one
+
+
+@st.cache_resource(show_spinner=False)
+def shared_analyzer() -> LayoutAnalyzer:
+    """The analyzer of all visitors; it lets one thread at a time use the model. Raises what loading raises."""
+    return LayoutAnalyzer()
+
+
+def load() -> LayoutAnalyzer | None:
+    """The shared analyzer, or None after saying on the page why there is no model."""
+    try:
+        with st.empty(), st.spinner("Loading the model: once per server, a few seconds"):
+            return shared_analyzer()
+    except (OSError, ValueError, ImportError) as error:
+        st.error("The model could not be loaded.", icon=":material/error:")
+        st.text(str(error))
+        return None
+
+
+def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int) -> None:
+    """Read one more page into the document, `first` first; nothing when all are read or it is paused.
+
+    No Streamlit call is made on the way: a click cannot interrupt it, and the page that was paid for is kept.
+    """
+    if document.is_complete or document.is_paused:
+        return
+    with document.turn:
+        # asked inside the turn: after a click, the run that it replaced may still be reading this very page
+        number = document.next_unread(first)
+        if number is not None:
+            for page in analyzer.analyze_pages(document.pdf, pages=[number], score=LOWEST_SCORE):
+                document.pages[page.number] = page

@@ -1,0 +1,253 @@
+"""Analyse documents: `LayoutAnalyzer` in Python, `python -m layoutdeit.analyze` on the command line.
+
+A page goes pdf.render -> tensor -> detector -> postprocess.clean -> points -> Region, one at a time. Torch is imported
+when an analyzer is made, so `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layoutdeit.geometry import pixels_to_points
+from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, SourceInfo
+from layoutdeit.pdf import Document, PdfError, open_document
+from layoutdeit.postprocess import build_regions, clean
+from layoutdeit.reading import reading_order, region_texts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from layoutdeit.engines.base import Detector
+    from layoutdeit.reading import Word
+
+DEFAULT_SCORE = 0.5
+DEFAULT_FORMATS = "json,pdf,png"
+Progress = Callable[[PageLayout, int, int], None]  # the page just done, how many are done, how many there are
+
+logger = logging.getLogger(__name__)
+
+
+class LayoutAnalyzer:
+    """Finds the regions of documents with one model. Several threads may share one; the model serves them in turn."""
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        engine: str = "torchvision",
+        device: str | None = None,
+        score: float = DEFAULT_SCORE,
+    ) -> None:
+        """Load a model by name or file, by default the shipped one.
+
+        `device` is a torch device, by default "cuda" where there is one; regions below `score` (0..1) are left out.
+        Raises ValueError or FileNotFoundError where there is no such model, ImportError where the engine is missing.
+        """
+        import torch
+
+        from layoutdeit.weights import load_model
+
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        loaded = load_model(model, engine=engine, device=device)
+        self._set_up(loaded.detector, loaded.info, score)
+
+    @classmethod
+    def from_detector(cls, detector: Detector, info: ModelInfo, *, score: float = DEFAULT_SCORE) -> LayoutAnalyzer:
+        """Wrap a detector that is already loaded, wherever it came from."""
+        analyzer = cls.__new__(cls)
+        analyzer._set_up(detector, info, score)
+        return analyzer
+
+    def _set_up(self, detector: Detector, info: ModelInfo, score: float) -> None:
+        self.info = info
+        self.score = _checked_score(score)
+        self._detector = detector
+        self._in_turn = threading.Lock()
+
+    def analyze(
+        self,
+        source: str | Path | bytes,
+        *,
+        name: str | None = None,
+        password: str | None = None,
+        pages: Iterable[int] | None = None,
+        score: float | None = None,
+        progress: Progress | None = None,
+    ) -> DocumentLayout:
+        """Analyse a PDF, given by path or as bytes, whole or only `pages` (numbered from 1, in the order given).
+
+        A page that fails has an `error` and no regions; the others go on. `progress` is called after each page.
+        Raises PdfError where the document cannot be opened, ValueError for pages it does not have.
+        """
+        with open_document(source, name=name, password=password) as document:
+            numbers = _checked_pages(document, pages)
+            results: list[PageLayout] = []
+            for page in self.analyze_pages(document, numbers, score):
+                results.append(page)
+                if progress is not None:
+                    progress(page, len(results), len(numbers))
+            return self.document_layout(document, results)
+
+    def analyze_pages(
+        self, document: Document, pages: Iterable[int] | None = None, score: float | None = None
+    ) -> Iterator[PageLayout]:
+        """Analyse an open document page by page, each as it is asked for; nothing of earlier pages is kept.
+
+        Raises ValueError for pages the document does not have.
+        """
+        score = self.score if score is None else _checked_score(score)
+        for number in _checked_pages(document, pages):
+            yield self._analyze_page(document, number, score)
+
+    def analyze_image(self, image: Image.Image, *, score: float | None = None, number: int = 1) -> PageLayout:
+        """Analyse a picture of a page. One pixel counts as one point: boxes are in pixels of the picture.
+
+        Raises whatever the model raises.
+        """
+        start = time.perf_counter()
+        score = self.score if score is None else _checked_score(score)
+        width, height = image.size
+        regions = self._find_regions(image.convert("RGB"), (width, height), (), score)
+        return PageLayout(number, width, height, regions, seconds=time.perf_counter() - start)
+
+    def document_layout(self, document: Document, pages: Iterable[PageLayout]) -> DocumentLayout:
+        """The result for a document whose pages were analysed one by one."""
+        source = SourceInfo(document.name, document.sha256, document.num_pages)
+        return DocumentLayout(source, self.info, tuple(pages))
+
+    def _analyze_page(self, document: Document, number: int, score: float) -> PageLayout:
+        start = time.perf_counter()
+        width = height = 0.0  # of a page too damaged to have a size
+        try:
+            width, height = document.page_size(number - 1)
+            picture = document.render(number - 1)
+        except PdfError as error:
+            return PageLayout(
+                number, width, height, error=PageError(error.code, str(error)), seconds=time.perf_counter() - start
+            )
+        try:
+            regions = self._find_regions(picture.image, (width, height), _words(document, number - 1), score)
+            error = None
+        except Exception as failure:  # an engine may raise anything; the other pages must not pay for it
+            logger.warning("%s page %d: the model failed", document.name, number, exc_info=True)
+            regions = ()
+            reason = str(failure) or type(failure).__name__
+            error = PageError("model", f"the model failed on page {number} of {document.name}: {reason}")
+        return PageLayout(number, width, height, regions, error, picture.renderer, time.perf_counter() - start)
+
+    def _find_regions(self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float):
+        import torch
+
+        tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
+        with self._in_turn:
+            found = self._detector.predict([tensor])[0].cpu()
+        boxes, labels, scores = (part.numpy() for part in (found.boxes.float(), found.labels, found.scores.float()))
+        kept = clean(boxes, labels, scores, min_score=score)
+        boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
+        order = reading_order(boxes)
+        boxes, labels, scores = boxes[order], labels[order], scores[order]
+        return build_regions(boxes, labels, scores, size_pt, region_texts(boxes, words))
+
+
+def _words(document: Document, index: int) -> tuple[Word, ...]:
+    """The page's words; none where its text layer cannot be read, which costs only the regions' text."""
+    try:
+        return document.words(index)
+    except PdfError as error:
+        logger.warning("%s", error)
+        return ()
+
+
+def _checked_score(score: float) -> float:
+    if not 0 <= score <= 1:
+        raise ValueError(f"score must be between 0 and 1, got {score}")
+    return score
+
+
+def _checked_pages(document: Document, pages: Iterable[int] | None) -> list[int]:
+    if pages is None:
+        return list(range(1, document.num_pages + 1))
+    numbers = list(pages)
+    for number in numbers:
+        if not 1 <= number <= document.num_pages:
+            raise ValueError(f"{document.name} has pages 1..{document.num_pages}, asked for page {number}")
+    return numbers
+
+
+def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None = None) -> int:
+    """Run the command line; return its exit status. `analyzer` takes the place of the one that --model names."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    from layoutdeit.batch import find_inputs, parse_pages, plan_targets, run_batch
+    from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
+
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    try:
+        formats = chosen_formats(options.formats.split(","))
+        pages = parse_pages(options.pages) if options.pages is not None else None
+        _checked_score(options.score)
+        inputs = find_inputs(options.sources, out_dir=options.out)
+        if not inputs:
+            raise ValueError(f"no PDF files in {', '.join(options.sources)}")
+        targets = plan_targets(inputs, options.out)
+        sources = {item.path.resolve() for item in inputs}
+        for target in targets:
+            if target.with_name(target.name + ANNOTATED_SUFFIX).resolve() in sources:
+                raise ValueError(f"{target.name}{ANNOTATED_SUFFIX} is an input: choose another folder with -o")
+        options.out.mkdir(parents=True, exist_ok=True)
+        analyzer = analyzer or LayoutAnalyzer(
+            options.model, engine=options.engine, device=options.device, score=options.score
+        )
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))  # exits with 2
+    try:
+        failures = run_batch(
+            analyzer,
+            inputs,
+            targets,
+            formats,
+            pages=pages,
+            password=options.password,
+            report=lambda line: options.quiet or print(line, file=sys.stderr, flush=True),
+            announce=lambda line: options.quiet or print(line, flush=True),
+        )
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    if failures:
+        print(f"{len(failures)} of {len(inputs)} inputs failed:", file=sys.stderr)
+    for failure in failures:
+        print(f"  {failure.source}: {failure.code}: {failure.message}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m layoutdeit.analyze",
+        description="Find text, titles, lists, tables and figures on the pages of PDF files.",
+        epilog="Exit status: 0 all done, 1 some inputs failed (listed at the end), 2 wrong usage.",
+    )
+    parser.add_argument("sources", nargs="+", metavar="PDF", help="PDF files, or folders to search for them")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
+    parser.add_argument("--formats", default=DEFAULT_FORMATS, help=f"any of json,pdf,png,coco,csv [{DEFAULT_FORMATS}]")
+    parser.add_argument("--pages", help="such as 1-3,7 or 5- [all]")
+    parser.add_argument("--password", help="for the files that need one")
+    parser.add_argument("--model", help="name of a model, or its file [the shipped one]")
+    parser.add_argument("--engine", choices=("torchvision", "detectron2"), default="torchvision")
+    parser.add_argument("--device", help="torch device [cuda where there is one, otherwise cpu]")
+    parser.add_argument("--score", type=float, default=DEFAULT_SCORE, help="lowest score shown, 0 to 1 [%(default)s]")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

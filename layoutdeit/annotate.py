@@ -1,0 +1,163 @@
+"""Write the regions into the PDF itself, as annotations that any reader shows, hides, lists and edits.
+
+Each region is a Square annotation with an appearance stream of its own, so every reader draws the same box and tag.
+Its /Rect holds box and tag together; /RD is the difference, so /Rect less /RD is the region. PDF 32000-1, 12.5.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from layoutdeit.draw import BORDER_PT, FILL_OPACITY, TAG_OPACITY, Box, place_tag
+from layoutdeit.frame import PageFrame
+from layoutdeit.labels import label_by_name
+from layoutdeit.layout import DocumentLayout, Region
+from layoutdeit.pdf import Document, PdfError
+
+if TYPE_CHECKING:
+    from pypdf import PdfWriter
+    from pypdf.generic import IndirectObject
+
+TAG_FONT_PT = 6.0  # points; a reader zooms
+TAG_HEIGHT_PT = 7.5
+TAG_MARGIN_PT = 1.5
+# Advance widths of Helvetica in units of its size, for what a tag is made of (Adobe's font metrics file).
+NARROW = {" ": 0.278, ".": 0.278, "t": 0.278, "f": 0.278, "i": 0.222, "l": 0.222, "r": 0.333, "x": 0.5, "s": 0.5}
+WIDE = 0.556
+PRINT = 4  # annotation flag: shown in print as on the screen
+
+logger = logging.getLogger(__name__)
+
+
+def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> None:
+    """Write `document` with the regions of `layout` as annotations; its own content and annotations stay.
+
+    The copy of an encrypted document is not encrypted. A page that takes no annotations is kept without them (and
+    logged). Raises PdfError corrupt where the document cannot be rewritten at all.
+    """
+    # pypdf raises whatever a damaged file provokes; pdfium's rebuilt copy of the same file is sound, or nothing is
+    for rebuilt in (False, True):
+        try:
+            return _annotate(document, layout, file, rebuilt=rebuilt)
+        except Exception as error:
+            logger.warning("%s: not annotated%s: %s", document.name, " when rebuilt" if rebuilt else "", error)
+            reason = error
+            file.seek(0)
+            file.truncate()
+    message = f"{document.name} is too damaged to be written with annotations: print it to a new PDF first."
+    raise PdfError("corrupt", message) from reason
+
+
+def _annotate(document: Document, layout: DocumentLayout, file: BinaryIO, *, rebuilt: bool) -> None:
+    from pypdf import PdfReader, PdfWriter
+
+    with document.open_plain(rebuilt=rebuilt) as source:
+        writer = PdfWriter(clone_from=PdfReader(source))
+        if len(writer.pages) != document.num_pages:
+            raise ValueError(f"pypdf finds {len(writer.pages)} pages, pdfium {document.num_pages}")
+        resources = _shared_resources(writer)
+        for page in layout.pages:
+            try:
+                frame = document.frame(page.number - 1) if page.regions else None
+                for region in page.regions:
+                    _add_annotation(writer, page.number - 1, region, frame, resources)
+            except Exception as error:  # one page must not cost the others their boxes
+                logger.warning("%s page %d: not annotated: %s", document.name, page.number, error)
+        writer.write(file)
+
+
+def _add_annotation(
+    writer: PdfWriter, page_index: int, region: Region, frame: PageFrame, resources: IndirectObject
+) -> None:
+    from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, NumberObject, TextStringObject
+
+    colour = label_by_name(region.label).colour
+    tag = place_tag(region.box, (_text_width(region.tag) + 2 * TAG_MARGIN_PT, TAG_HEIGHT_PT), frame.size)
+    whole = (*map(min, region.box[:2], tag[:2]), *map(max, region.box[2:], tag[2:]))
+    outer, inner = frame.to_user_space(np.array([whole, region.box]))
+    inset = (*(inner[:2] - outer[:2]), *(outer[2:] - inner[2:]))
+    annotation = DictionaryObject(
+        {
+            NameObject("/Type"): NameObject("/Annot"),
+            NameObject("/Subtype"): NameObject("/Square"),
+            NameObject("/Rect"): _numbers(outer),
+            NameObject("/RD"): _numbers(inset),
+            NameObject("/C"): _numbers([value / 255 for value in colour]),
+            NameObject("/BS"): DictionaryObject({NameObject("/W"): FloatObject(BORDER_PT / frame.user_unit)}),
+            NameObject("/CA"): NumberObject(1),
+            NameObject("/F"): NumberObject(PRINT),
+            NameObject("/T"): TextStringObject(region.label),
+            NameObject("/Contents"): TextStringObject(region.tag),
+            NameObject("/AP"): DictionaryObject(
+                {NameObject("/N"): _appearance(writer, region, whole, tag, frame.rotation, resources)}
+            ),
+        }
+    )
+    page = writer.pages[page_index]
+    if page.annotations is None:  # none, or something that is no list
+        page[NameObject("/Annots")] = ArrayObject()
+    writer.add_annotation(page, annotation)
+
+
+def _appearance(
+    writer: PdfWriter, region: Region, whole: Box, tag: Box, rotation: int, resources: IndirectObject
+) -> IndirectObject:
+    """The annotation's picture: a form in points as displayed, turned against the page so that its tag is upright."""
+    from pypdf.generic import DecodedStreamObject, NameObject
+
+    label = label_by_name(region.label)
+    fill, ink = (" ".join(f"{value / 255:.3f}" for value in rgb) for rgb in (label.colour, label.ink))
+
+    def rectangle(box: Box, inset: float) -> str:  # y up from the bottom left of `whole`
+        x, y = box[0] - whole[0] + inset, whole[3] - box[3] + inset
+        return f"{x:.2f} {y:.2f} {max(0, box[2] - box[0] - 2 * inset):.2f} {max(0, box[3] - box[1] - 2 * inset):.2f} re"
+
+    x, y = tag[0] - whole[0] + TAG_MARGIN_PT, whole[3] - tag[3] + (TAG_HEIGHT_PT - 0.72 * TAG_FONT_PT) / 2
+    content = [
+        f"q {fill} rg /Fill gs {rectangle(region.box, 0)} f Q",
+        f"q {fill} RG {BORDER_PT} w {rectangle(region.box, BORDER_PT / 2)} S Q",
+        f"q {fill} rg /Tag gs {rectangle(tag, 0)} f Q",
+        f"q {ink} rg BT /Helv {TAG_FONT_PT} Tf {x:.2f} {y:.2f} Td ({region.tag}) Tj ET Q",
+    ]
+    form = DecodedStreamObject()
+    form.set_data("\n".join(content).encode("ascii"))
+    angle = math.radians(rotation)
+    turn = [round(value) for value in (math.cos(angle), math.sin(angle), -math.sin(angle), math.cos(angle), 0, 0)]
+    form[NameObject("/Type")] = NameObject("/XObject")
+    form[NameObject("/Subtype")] = NameObject("/Form")
+    form[NameObject("/BBox")] = _numbers([0, 0, whole[2] - whole[0], whole[3] - whole[1]])
+    form[NameObject("/Matrix")] = _numbers(turn)
+    form[NameObject("/Resources")] = resources
+    return writer._add_object(form)
+
+
+def _shared_resources(writer: PdfWriter) -> IndirectObject:
+    """What all appearances use: Helvetica, which every reader has, and the two opacities."""
+    from pypdf.generic import DictionaryObject, FloatObject, NameObject
+
+    helvetica = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
+    font = DictionaryObject({NameObject(key): NameObject(value) for key, value in helvetica.items()})
+
+    def opacity(value: float) -> DictionaryObject:
+        return DictionaryObject({NameObject("/ca"): FloatObject(value)})
+
+    states = {NameObject("/Fill"): opacity(FILL_OPACITY), NameObject("/Tag"): opacity(TAG_OPACITY)}
+    resources = {
+        NameObject("/Font"): DictionaryObject({NameObject("/Helv"): writer._add_object(font)}),
+        NameObject("/ExtGState"): DictionaryObject(states),
+    }
+    return writer._add_object(DictionaryObject(resources))
+
+
+def _text_width(text: str) -> float:
+    return TAG_FONT_PT * sum(NARROW.get(character, WIDE) for character in text)
+
+
+def _numbers(values):
+    from pypdf.generic import ArrayObject, FloatObject
+
+    return ArrayObject(FloatObject(round(float(value), 4)) for value in values)

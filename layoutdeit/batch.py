@@ -1,0 +1,199 @@
+"""Many documents in one run: which files, which pages, where each result goes, and what became of each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from layoutdeit.export import ANNOTATED_SUFFIX, export
+from layoutdeit.pdf import Document, PdfError, open_document
+
+if TYPE_CHECKING:
+    from layoutdeit.analyze import LayoutAnalyzer
+    from layoutdeit.layout import DocumentLayout, PageLayout
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file to analyse, and the name it has in its results: relative to the folder it was found in."""
+
+    path: Path
+    relative: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that failed, wholly or in some pages: a stable code and a sentence for people."""
+
+    source: Path
+    code: str
+    message: str
+
+
+def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -> list[Input]:
+    """Files as given, and every *.pdf below the folders given, sorted; each file once.
+
+    Left out below folders: hidden files, and results of an earlier run (*.annotated.pdf, or anything in `out_dir`).
+    A file that does not exist is kept: it fails when its turn comes, and the others do not.
+    """
+    inputs: dict[Path, Input] = {}
+    for source in map(Path, sources):
+        if not source.is_dir():
+            inputs.setdefault(source.resolve(), Input(source, Path(source.name)))
+            continue
+        for path in sorted(source.rglob("*")):
+            relative = path.relative_to(source)
+            is_ours = path.name.lower().endswith(ANNOTATED_SUFFIX) or (
+                out_dir is not None
+                and out_dir.resolve() != source.resolve()
+                and out_dir.resolve() in path.resolve().parents
+            )
+            is_hidden = any(part.startswith(".") for part in relative.parts)
+            if path.suffix.lower() == ".pdf" and path.is_file() and not is_ours and not is_hidden:
+                inputs.setdefault(path.resolve(), Input(path, relative))
+    return list(inputs.values())
+
+
+def plan_targets(inputs: Sequence[Input], out_dir: Path) -> list[Path]:
+    """One target per input, a path below `out_dir` without suffix, no two alike.
+
+    An input is named by its stem, one found in a folder by its path in it. Inputs that would share a name take their
+    folders as well (a/x.pdf and b/x.pdf -> a/x, b/x), then their suffix, then a number. Case does not tell names
+    apart, since on some file systems it does not.
+    """
+    alike: dict[str, list[Input]] = {}
+    for item in inputs:
+        alike.setdefault(_key(item.relative), []).append(item)
+    names = [_candidates(item, alike[_key(item.relative)]) for item in inputs]
+    choice = [0] * len(inputs)
+    while True:
+        keys = [str(options[index]).casefold() for options, index in zip(names, choice, strict=True)]
+        clashes = {key for key, count in Counter(keys).items() if count > 1}
+        movable = [n for n, key in enumerate(keys) if key in clashes and choice[n] + 1 < len(names[n])]
+        if not movable:
+            break
+        for n in movable:
+            choice[n] += 1
+    taken: set[str] = set()
+    targets = []
+    for options, index in zip(names, choice, strict=True):
+        name, number = options[index], 1
+        while str(name).casefold() in taken:
+            number += 1
+            name = options[index].with_name(f"{options[index].name}-{number}")
+        taken.add(str(name).casefold())
+        targets.append(out_dir / name)
+    return targets
+
+
+def parse_pages(text: str) -> tuple[range, ...]:
+    """Page numbers from 1, as typed: "1-3,7" or "5-" (to the end). ValueError says what is wrong."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?\s*)?", part)
+        if match is None:
+            raise ValueError(f"cannot read {part!r} as pages: expected something like 1-3,7 or 5-")
+        first = int(match[1])
+        last = int(match[3]) if match[3] else sys.maxsize - 1 if match[2] else first
+        if not 1 <= first <= last:
+            raise ValueError(f"cannot read {part!r} as pages: they count from 1, the first before the last")
+        ranges.append(range(first, last + 1))
+    return tuple(ranges)
+
+
+def select_pages(ranges: Sequence[range] | None, num_pages: int) -> list[int]:
+    """The pages of a document that the ranges name, ascending, each once; all of them for None."""
+    if ranges is None:
+        return list(range(1, num_pages + 1))
+    chosen = {number for pages in ranges for number in range(pages.start, min(pages.stop, num_pages + 1))}
+    return sorted(chosen)
+
+
+def run_batch(
+    analyzer: LayoutAnalyzer,
+    inputs: Sequence[Input],
+    targets: Sequence[Path],
+    formats: Sequence[str],
+    *,
+    pages: Sequence[range] | None = None,
+    password: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    announce: Callable[[str], None] = lambda line: None,
+) -> list[Failure]:
+    """Analyse and export each input; return those that failed.
+
+    `report` gets a line per page as it is done, `announce` one per document that says where its results are.
+
+    A document of which some pages failed is written with the others, and counts as failed.
+    """
+    failures = []
+    for item, target in zip(inputs, targets, strict=True):
+        try:
+            with open_document(item.path, password=password) as document:
+                layout = _analyze(analyzer, document, item, pages, report)
+                written = export(layout, document, target, formats)
+            announce(f"{item.relative} -> {', '.join(map(str, written))}")
+            failures += _failed_pages(item, layout)
+        except PdfError as error:
+            failures.append(Failure(item.path, error.code, str(error)))
+        except OSError as error:
+            failures.append(_failed_file(item, error))
+    return failures
+
+
+def _analyze(
+    analyzer: LayoutAnalyzer,
+    document: Document,
+    item: Input,
+    pages: Sequence[range] | None,
+    report: Callable[[str], None],
+) -> DocumentLayout:
+    numbers = select_pages(pages, document.num_pages)
+    if not numbers:
+        raise PdfError("empty", f"{document.name} has only {document.num_pages} page(s), none of those asked for.")
+    results: list[PageLayout] = []
+    for page in analyzer.analyze_pages(document, numbers):
+        results.append(page)
+        outcome = f"failed: {page.error.message}" if page.error else f"{len(page.regions)} regions"
+        report(f"{item.relative} {len(results)}/{len(numbers)} {page.seconds:.2f} s {outcome}")
+    return analyzer.document_layout(document, results)
+
+
+def _failed_pages(item: Input, layout: DocumentLayout) -> list[Failure]:
+    failed = [page for page in layout.pages if page.error is not None]
+    if not failed:
+        return []
+    numbers = ", ".join(str(page.number) for page in failed[:10]) + (", ..." if len(failed) > 10 else "")
+    first = failed[0].error
+    message = f"{len(failed)} of {len(layout.pages)} pages failed ({numbers}): {first.message}"
+    return [Failure(item.path, first.code, message)]
+
+
+def _failed_file(item: Input, error: OSError) -> Failure:
+    if isinstance(error, FileNotFoundError) and not item.path.exists():
+        return Failure(item.path, "missing", f"{item.path} does not exist: check the name.")
+    return Failure(item.path, "io", f"{error.filename or item.path}: {error.strerror or error}.")
+
+
+def _key(relative: Path) -> str:
+    return str(_without_suffix(relative)).casefold()
+
+
+def _candidates(item: Input, alike: Sequence[Input]) -> list[Path]:
+    """Names for an input, the shorter first; `alike` are the inputs that share the first."""
+    folders = [str(other.path.resolve().parent) for other in alike]
+    with_folder = item.path.resolve().relative_to(os.path.commonpath(folders))
+    return [_without_suffix(item.relative), _without_suffix(with_folder), with_folder]
+
+
+def _without_suffix(path: Path) -> Path:
+    return path.with_name(path.stem)

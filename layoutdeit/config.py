@@ -1,0 +1,131 @@
+"""Settings of the detector and of its training, one dataclass per concern, each field described.
+
+`DetectorConfig` travels inside the model file, so that a file alone rebuilds its model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from layoutdeit.labels import NUM_CLASSES
+
+
+@dataclass
+class BackboneConfig:
+    """The DeiT under the pyramid."""
+
+    name: str = "deit_base_patch16_224"  # a row of backbone.deit.DEIT_SIZES
+    grid_size_px: tuple[int, int] = (224, 224)  # height and width that the position grid belongs to
+    drop_path: float = 0.1  # stochastic depth of the last block, training only
+    activation_checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
+
+
+@dataclass
+class InputConfig:
+    """How a page picture becomes the model's input."""
+
+    short_side: int = 800  # pixels of the short side at inference
+    long_side: int = 1333  # pixels; the long side is never longer
+    train_short_sides: list[int] = field(
+        default_factory=lambda: [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
+    )
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # subtracted from RGB in [0, 1]
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # divided by
+
+
+@dataclass
+class ProposalConfig:
+    """The region proposal network (arXiv:1506.01497, with FPN arXiv:1612.03144)."""
+
+    anchor_sizes: list[int] = field(default_factory=lambda: [32, 64, 128, 256, 512])  # px, one per stride 4..64
+    aspect_ratios: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0])  # height / width
+    positive_iou: float = 0.7  # an anchor above this is a region
+    negative_iou: float = 0.3  # an anchor below this is background
+    anchors_per_image: int = 256  # sampled for the loss
+    train_candidates: int = 2000  # kept per level before NMS in training
+    train_proposals: int = 1000  # handed to the heads in training
+    candidates: int = 1000  # kept per level before NMS at inference
+    proposals: int = 1000  # handed to the heads at inference
+    nms_iou: float = 0.7
+
+
+@dataclass
+class HeadConfig:
+    """The box and mask heads (arXiv:1703.06870)."""
+
+    canonical_box_size: int = 224  # px; a box of this size is pooled from stride 16 (FPN eq. 1)
+    box_dim: int = 1024  # width of the two fully connected layers
+    rois_per_image: int = 512  # sampled for the loss
+    positive_fraction: float = 0.25  # of which at most this share are regions
+    positive_iou: float = 0.5
+    mask_dim: int = 256  # channels of the mask head's convolutions
+    mask_layers: int = 4  # 3x3 convolutions before the upsampling; 0 builds no mask head
+    min_score: float = 0.05  # lowest score predict returns
+    nms_iou: float = 0.5  # per class
+    detections_per_page: int = 100
+
+
+@dataclass
+class DetectorConfig:
+    """A whole detector. The defaults are the published DeiT-B one (arXiv:2203.02378, its detectron2 configuration)."""
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    channels: int = 256  # of every pyramid level
+    input: InputConfig = field(default_factory=InputConfig)
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
+    heads: HeadConfig = field(default_factory=HeadConfig)
+    num_classes: int = NUM_CLASSES  # without background
+
+    def __post_init__(self) -> None:
+        if len(self.proposals.anchor_sizes) != 5:
+            raise ValueError(
+                f"proposals.anchor_sizes needs 5 sizes, for strides 4, 8, 16, 32, 64, got {self.proposals.anchor_sizes}"
+            )
+        if not 0 < self.input.short_side <= self.input.long_side:
+            raise ValueError(f"input.short_side {self.input.short_side} must be in 1..long_side {self.input.long_side}")
+
+
+@dataclass
+class DataConfig:
+    """The pages: a PubLayNet tree (train/, val/, train.json, val.json), whole or part."""
+
+    root: str = MISSING  # folder of the tree
+    train_split: str = "train"  # NAME.json and the folder NAME/
+    val_split: str = ""  # evaluated every eval_every steps; empty: no evaluation during training
+    num_workers: int = 1  # loader processes per training process
+    crop_probability: float = 0.5  # share of pages cut to a random part first
+    crop_range_px: tuple[int, int] = (384, 600)  # sides of that part
+
+
+@dataclass
+class OptimConfig:
+    """AdamW with warm-up and cosine decay."""
+
+    learning_rate: float = 4e-4  # peak, for the whole batch as configured
+    weight_decay: float = 0.05
+    warmup_steps: int = 1000
+    final_ratio: float = 0.0  # learning rate at the end, as a share of the peak
+    clip_norm: float = 1.0  # norm of the whole model's gradient; 0: no clipping
+    ema_decay: float = 0.0  # average of the weights used for evaluation and export; 0: the weights themselves
+
+
+@dataclass
+class TrainConfig:
+    """A training job: `python -m layoutdeit.train FILE.yaml key=value ...`."""
+
+    output_dir: str = MISSING  # checkpoints, log and the finished model.safetensors
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    init_from: str = ""  # weights to start from: a detector file of ours, or a backbone checkpoint
+    num_steps: int = 60_000
+    batch_size: int = 16  # pages per step over all processes
+    precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
+    seed: int = 0
+    devices: int = 1  # processes on this machine; under torchrun its own count is taken
+    checkpoint_every: int = 500  # steps
+    eval_every: int = 0  # steps; 0: only at the end, and only with data.val_split
+    log_every: int = 20  # steps
+    max_minutes: float = 0.0  # stop cleanly, resumable, after this long; 0: no limit

@@ -1,0 +1,85 @@
+"""Make training pages: `python -m layoutdeit.corpus make | annotate | check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Returns the exit status: 0 done, 1 some inputs skipped, 2 wrong use."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m layoutdeit.corpus", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="make|annotate|check")
+
+    make = commands.add_parser("make", help="set N pages with Typst")
+    make.add_argument("num_pages", type=int, metavar="N")
+    make.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--split", choices=["train", "val"], default="train")
+    make.add_argument("--workers", type=int, default=1, metavar="W")
+    make.set_defaults(run=_make)
+
+    annotate = commands.add_parser("annotate", help="turn tagged PDFs into annotated pages")
+    annotate.add_argument("pdfs", type=Path, nargs="+", metavar="PDF")
+    annotate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    annotate.add_argument("--split", choices=["train", "val"], default="train")
+    annotate.add_argument("--dpi", type=float, default=72.0)
+    annotate.set_defaults(run=_annotate)
+
+    check = commands.add_parser("check", help="print statistics and draw a contact sheet")
+    check.add_argument("tree", type=Path, metavar="DIR")
+    check.add_argument("--split", choices=["train", "val"], default="train")
+    check.add_argument("--pages", type=int, default=16, help="pages on the contact sheet, from the first on")
+    check.add_argument("--first", type=int, default=0, help="index of the first page on the sheet")
+    check.add_argument("--sheet", type=Path, metavar="PNG", help="where to write it; default DIR/contact_sheet.png")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _make(options: argparse.Namespace) -> int:
+    from layoutdeit.corpus.typeset import CorpusJob, make_corpus
+
+    started = time.monotonic()
+    job = CorpusJob(options.num_pages, options.output, options.seed, options.split, options.workers)
+    records = make_corpus(job)
+    seconds = time.monotonic() - started
+    print(f"{len(records)} pages in {seconds:.1f} s ({len(records) / seconds:.1f} pages/s) in {options.output}")
+    return 0
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    from layoutdeit.corpus.annotate import annotate_pdfs
+
+    report = annotate_pdfs(options.pdfs, options.output, split=options.split, dpi=options.dpi)
+    for path, reason in report.skipped:
+        print(f"skipped {path}: {reason}", file=sys.stderr)
+    print(f"{report.num_pages} pages of {len(options.pdfs) - len(report.skipped)} PDFs in {options.output}")
+    return 1 if report.skipped else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from layoutdeit.corpus.contact_sheet import contact_sheet, describe
+    from layoutdeit.corpus.page_tree import read_annotations
+
+    records = read_annotations(options.tree, options.split)
+    print(describe(records))
+    path = options.sheet or options.tree / "contact_sheet.png"
+    shown = records[options.first : options.first + options.pages]
+    contact_sheet(shown, options.tree / options.split).save(path)
+    print(f"contact sheet: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

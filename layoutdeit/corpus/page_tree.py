@@ -1,0 +1,82 @@
+"""A PubLayNet-shaped tree on disk: `DIR/<split>/*.jpg`, `DIR/<split>.json` in COCO form, `DIR/corpus.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from layoutdeit.labels import LABELS, label_by_name
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """One page picture and its regions: (label name, xyxy box in pixels) in reading order."""
+
+    file_name: str
+    width: int
+    height: int
+    regions: tuple[tuple[str, tuple[float, float, float, float]], ...]
+
+
+def write_annotations(records: Iterable[PictureRecord], tree_dir: Path, split: str) -> Path:
+    """Write `tree_dir/<split>.json` as PubLayNet's: image ids from 1 in the order given. Returns its path."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, record in enumerate(records, start=1):
+        images.append({"file_name": record.file_name, "width": record.width, "height": record.height, "id": image_id})
+        for label, box in record.regions:
+            x0, y0, x1, y1 = (round(value, 2) for value in box)
+            w, h = round(x1 - x0, 2), round(y1 - y0, 2)
+            annotations.append(
+                {
+                    "segmentation": [[x0, y0, x1, y0, x1, y1, x0, y1]],
+                    "area": round(w * h, 2),
+                    "iscrowd": 0,
+                    "image_id": image_id,
+                    "bbox": [x0, y0, w, h],
+                    "category_id": label_by_name(label).id,
+                    "id": len(annotations) + 1,
+                }
+            )
+    categories = [{"supercategory": "", "id": label.id, "name": label.name} for label in LABELS]
+    path = tree_dir / f"{split}.json"
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    return path
+
+
+def write_origin(tree_dir: Path, split: str, origin: dict[str, Any]) -> None:
+    """Record in `tree_dir/corpus.json` how a split was made; other splits' records stay."""
+    path = tree_dir / "corpus.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[split] = origin
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_annotations(tree_dir: Path, split: str) -> list[PictureRecord]:
+    """Read back what `write_annotations` wrote, or any COCO file with PubLayNet's categories."""
+    path = tree_dir / f"{split}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: make it with `python -m layoutdeit.corpus make 100 -o {tree_dir}`")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    regions: dict[int, list] = {image["id"]: [] for image in content["images"]}
+    for item in content["annotations"]:
+        x, y, w, h = item["bbox"]
+        regions[item["image_id"]].append((names[item["category_id"]], (x, y, x + w, y + h)))
+    return [
+        PictureRecord(image["file_name"], image["width"], image["height"], tuple(regions[image["id"]]))
+        for image in content["images"]
+    ]
+
+
+def count_labels(records: Sequence[PictureRecord]) -> dict[str, int]:
+    """Number of boxes of each label."""
+    counts = {label.name: 0 for label in LABELS}
+    for record in records:
+        for label, _ in record.regions:
+            counts[label] += 1
+    return counts

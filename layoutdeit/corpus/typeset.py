@@ -1,0 +1,155 @@
+"""Pages set with Typst: markup to tagged PDF to page pictures with boxes, by seed, on any number of processes.
+
+Pages come in sheets of SHEET_PAGES, the first pages of documents drawn from (seed, sheet), so page i is the same
+whatever the count, the order and the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pypdfium2 as pdfium
+
+from layoutdeit.corpus import tagged_pdf
+from layoutdeit.corpus.camera import draw_exposure, expose, jpeg_bytes, picture_boxes
+from layoutdeit.corpus.house_style import FALLBACK_FAMILIES, SANS_FAMILIES, SERIF_FAMILIES
+from layoutdeit.corpus.page_tree import PictureRecord, write_annotations, write_origin
+from layoutdeit.corpus.templates import document_markup
+from layoutdeit.geometry import containment
+
+CORPUS_VERSION = 1  # raise when the same seed gives other pages
+SHEET_PAGES = 6
+EDGE_PT = 12.0  # nothing is set this close to the paper's edge on purpose
+MAX_COVERED = 0.3  # neighbouring line boxes share a little; more is an overflow
+MIN_SIDE_PX = 2.0  # smaller boxes are slivers of a line and teach nothing
+
+
+@dataclass(frozen=True)
+class CorpusJob:
+    """What to make: `num_pages` pages of `seed` into `tree_dir/<split>`."""
+
+    num_pages: int
+    tree_dir: Path
+    seed: int = 0
+    split: str = "train"
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.num_pages < 1 or self.workers < 1:
+            raise ValueError(f"pages and workers must be at least 1, got {self.num_pages} and {self.workers}")
+
+
+def make_corpus(job: CorpusJob) -> list[PictureRecord]:
+    """Make the pages of `job` and write the tree. Returns the records in page order."""
+    (job.tree_dir / job.split).mkdir(parents=True, exist_ok=True)
+    num_sheets = -(-job.num_pages // SHEET_PAGES)
+    tasks = [(job, sheet) for sheet in range(num_sheets)]
+    if job.workers == 1:
+        sheets = [_write_sheet(task) for task in tasks]
+    else:
+        with multiprocessing.get_context("spawn").Pool(job.workers) as pool:
+            sheets = pool.map(_write_sheet, tasks, chunksize=1)
+    records = [record for sheet in sheets for record in sheet]
+    write_annotations(records, job.tree_dir, job.split)
+    origin = {"version": CORPUS_VERSION, "seed": job.seed, "pages": job.num_pages, "fonts": list(installed_families())}
+    write_origin(job.tree_dir, job.split, origin)
+    return records
+
+
+@cache
+def installed_families() -> tuple[str, ...]:
+    """The families of the house styles that this machine has."""
+    typst = _typst()
+    found = set(typst.Fonts().families())
+    return tuple(sorted(found.intersection([*SERIF_FAMILIES, *SANS_FAMILIES, *FALLBACK_FAMILIES])))
+
+
+def set_pdf(markup: str) -> bytes:
+    """Typst markup to the bytes of a tagged PDF."""
+    return _compiler().compile(input=markup.encode("utf-8"), format="pdf")
+
+
+def sheet_pages(seed: int, sheet: int) -> list[PicturedPage]:
+    """The SHEET_PAGES pages of a sheet, pictured."""
+    pages: list[PicturedPage] = []
+    attempt = 0
+    while len(pages) < SHEET_PAGES:
+        rng = random.Random(f"{seed}/{sheet}/{attempt}")
+        wanted = SHEET_PAGES - len(pages)
+        document = pdfium.PdfDocument(set_pdf(document_markup(rng, installed_families(), wanted)))
+        try:
+            for index in range(min(len(document), wanted)):
+                page = tagged_pdf.read_page(document, index)
+                if is_sound(page):
+                    pages.append(_picture(document, index, page, random.Random(f"{seed}/{sheet}/{attempt}/{index}")))
+        finally:
+            document.close()
+        attempt += 1
+    return pages
+
+
+@dataclass(frozen=True)
+class PicturedPage:
+    """A page as JPEG, its size in pixels and its regions in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    regions: tuple[tuple[str, tuple[float, float, float, float]], ...]
+
+
+def is_sound(page: tagged_pdf.TaggedPage) -> bool:
+    """Whether no region runs off the page or covers another: Typst lets what fits nowhere overflow."""
+    boxes = np.array([region.box for region in page.regions]).reshape(-1, 4)
+    if len(boxes) and (boxes[:, 3].max() > page.height - EDGE_PT or boxes[:, 2].max() > page.width - EDGE_PT):
+        return False
+    covered = containment(boxes, boxes)
+    np.fill_diagonal(covered, 0)
+    return not len(boxes) or covered.max() < MAX_COVERED
+
+
+def _picture(
+    document: pdfium.PdfDocument, index: int, page: tagged_pdf.TaggedPage, rng: random.Random
+) -> PicturedPage:
+    exposure = draw_exposure(rng)
+    picture = document[index].render(scale=exposure.scale).to_pil().convert("RGB")
+    boxes = picture_boxes([region.box for region in page.regions], exposure, picture.size)
+    regions = tuple(
+        (region.label, tuple(float(value) for value in box))
+        for region, box in zip(page.regions, boxes, strict=True)
+        if box[2] - box[0] >= MIN_SIDE_PX and box[3] - box[1] >= MIN_SIDE_PX
+    )
+    jpeg = jpeg_bytes(expose(picture, exposure, rng), exposure)
+    return PicturedPage(jpeg, picture.width, picture.height, regions)
+
+
+def _write_sheet(task: tuple[CorpusJob, int]) -> list[PictureRecord]:
+    job, sheet = task
+    records = []
+    for offset, page in enumerate(sheet_pages(job.seed, sheet)):
+        number = sheet * SHEET_PAGES + offset
+        if number >= job.num_pages:
+            break
+        name = f"set{job.seed}_{number:06d}.jpg"
+        (job.tree_dir / job.split / name).write_bytes(page.jpeg)
+        records.append(PictureRecord(name, page.width, page.height, page.regions))
+    return records
+
+
+@cache
+def _compiler() -> Any:
+    return _typst().Compiler()
+
+
+def _typst() -> Any:
+    try:
+        import typst
+    except ImportError as error:
+        raise ImportError("setting pages needs typst: pip install 'layoutdeit[corpus]'") from error
+    return typst

@@ -1,0 +1,100 @@
+"""Page pictures become one padded, normalised batch; boxes and masks travel to its frame and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from layoutdeit.engines.base import Target
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A batch as the network sees it.
+
+    images (B, 3, H, W) normalised and padded with 0 at the right and bottom; sizes_hw the content's size in it;
+    scales_xy, per image, batch pixels per pixel of the given image.
+    """
+
+    images: Tensor
+    sizes_hw: list[tuple[int, int]]
+    scales_xy: list[tuple[float, float]]
+
+
+def resized_size_hw(size_hw: tuple[int, int], short_side: int, long_side: int) -> tuple[int, int]:
+    """Size with the short side as asked, unless the long side would pass its limit; at least 1 px each."""
+    scale = min(short_side / min(size_hw), long_side / max(size_hw))
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
+
+
+def prepare_images(
+    images: Sequence[Tensor],
+    *,
+    short_side: int,
+    long_side: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    size_divisor: int,
+) -> ModelInput:
+    """Resize (bilinear, antialiased: body text survives), normalise and pad. images: each (3, H, W) in [0, 1]."""
+    if not images:
+        raise ValueError("expected at least one image, got none")
+    mean_column = torch.tensor(mean, device=images[0].device).view(3, 1, 1)
+    std_column = torch.tensor(std, device=images[0].device).view(3, 1, 1)
+    resized, sizes, scales = [], [], []
+    for image in images:
+        if image.ndim != 3 or image.shape[0] != 3:
+            raise ValueError(f"images need the shape (3, H, W), got {tuple(image.shape)}")
+        h, w = image.shape[-2:]
+        size = resized_size_hw((h, w), short_side, long_side)
+        if size != (h, w):
+            image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+        resized.append((image - mean_column) / std_column)
+        sizes.append(size)
+        scales.append((size[1] / w, size[0] / h))
+    height = _round_up(max(h for h, _ in sizes), size_divisor)
+    width = _round_up(max(w for _, w in sizes), size_divisor)
+    batch = resized[0].new_zeros(len(resized), 3, height, width)
+    for slot, image in zip(batch, resized, strict=True):
+        slot[:, : image.shape[1], : image.shape[2]] = image
+    return ModelInput(batch, sizes, scales)
+
+
+def prepare_targets(targets: Sequence[Target], inputs: ModelInput, *, masks: bool) -> list[dict[str, Tensor]]:
+    """Targets in the batch's frame, in the dictionaries torchvision's heads take.
+
+    With `masks` and none given, a region's mask is its box.
+    """
+    prepared = []
+    for target, scale_xy, size_hw in zip(targets, inputs.scales_xy, inputs.sizes_hw, strict=True):
+        boxes = target.boxes.float() * target.boxes.new_tensor([*scale_xy, *scale_xy], dtype=torch.float32)
+        entry = {"boxes": boxes, "labels": target.labels}
+        if masks and target.masks is not None and len(boxes):
+            entry["masks"] = F.interpolate(target.masks[:, None].float(), size=size_hw)[:, 0].to(torch.uint8)
+        elif masks:
+            entry["masks"] = _masks_of_boxes(boxes, size_hw)
+        prepared.append(entry)
+    return prepared
+
+
+def boxes_to_given_frame(boxes: Tensor, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Tensor:
+    """Boxes from the batch's frame to the given image's, cut to it. (N, 4) -> (N, 4)."""
+    boxes = boxes / boxes.new_tensor([*scale_xy, *scale_xy])
+    h, w = size_hw
+    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([w, h, w, h]))
+
+
+def _masks_of_boxes(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    rows = torch.arange(size_hw[0], device=boxes.device) + 0.5
+    columns = torch.arange(size_hw[1], device=boxes.device) + 0.5
+    inside_y = (rows >= boxes[:, 1:2]) & (rows < boxes[:, 3:4])  # (N, H)
+    inside_x = (columns >= boxes[:, 0:1]) & (columns < boxes[:, 2:3])  # (N, W)
+    return (inside_y[:, :, None] & inside_x[:, None, :]).to(torch.uint8)  # (N, H, W)
+
+
+def _round_up(value: int, divisor: int) -> int:
+    return -(-value // divisor) * divisor

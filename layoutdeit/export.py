@@ -1,0 +1,185 @@
+"""Write a result to files: one function per format, all in the table EXPORTERS.
+
+A target is a path without a suffix, such as out/paper, to which each format adds its own. Every file is written beside
+its place and moved there when it is whole, so a reader never sees half a file and an interrupted job leaves none.
+Formats that need pictures render them again page by page, so no more than one is in memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from layoutdeit.annotate import annotate_pdf
+from layoutdeit.draw import draw_regions
+from layoutdeit.geometry import points_to_pixels, xyxy_to_xywh
+from layoutdeit.labels import LABELS, label_by_name
+from layoutdeit.layout import DocumentLayout, PageLayout
+from layoutdeit.pdf import Document
+
+ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
+CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text")
+
+
+def to_json(layout: DocumentLayout) -> str:
+    """The result in the JSON schema of layout.py."""
+    return json.dumps(layout.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv(layout: DocumentLayout) -> str:
+    """One row per region, in reading order; boxes in points as displayed."""
+    table = io.StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(CSV_COLUMNS)
+    for page in layout.pages:
+        for region in (region.to_dict() for region in page.regions):
+            rows.writerow([page.number, region["label"], region["score"], *region["box"], region["text"] or ""])
+    return table.getvalue()
+
+
+def export_json(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.json, the whole result (see `to_json`)."""
+    return _write_text(_with_suffix(target, ".json"), to_json(layout))
+
+
+def export_csv(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.csv, one row per region."""
+    return _write_text(_with_suffix(target, ".csv"), to_csv(layout))
+
+
+def export_pdf(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.annotated.pdf, the document with its regions as annotations (see annotate.py)."""
+    path = _with_suffix(target, ANNOTATED_SUFFIX)
+    with write_atomically(path) as file:
+        annotate_pdf(document, layout, file)
+    return path
+
+
+def export_png(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>/page-0001.png and so on: each page that could be analysed, with its regions drawn on it."""
+    for page in _readable(layout):
+        picture = draw_regions(document.render(page.number - 1).image, page)
+        _write_png(target / f"page-{page.number:04d}.png", picture)
+    return target
+
+
+def export_coco(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>/coco/annotations.json and the plain page pictures beside it, ready to be trained on.
+
+    Boxes are xywh in pixels of those pictures, category ids 1..5; each annotation carries its score.
+    """
+    folder = target / "coco"
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for page in _readable(layout):
+        picture = document.render(page.number - 1).image
+        name = f"image-{page.number:04d}.png"
+        _write_png(folder / name, picture)
+        images.append({"id": page.number, "file_name": name, "width": picture.width, "height": picture.height})
+        annotations += _coco_annotations(page, picture.size, first_id=len(annotations) + 1)
+    categories = [{"id": label.id, "name": label.name, "supercategory": ""} for label in LABELS]
+    data = {"images": images, "annotations": annotations, "categories": categories}
+    _write_text(folder / "annotations.json", json.dumps(data, indent=1) + "\n")
+    return folder
+
+
+Exporter = Callable[[DocumentLayout, Document, Path], Path]  # returns the file or folder that it wrote
+EXPORTERS: dict[str, Exporter] = {
+    "json": export_json,
+    "pdf": export_pdf,
+    "png": export_png,
+    "coco": export_coco,
+    "csv": export_csv,
+}
+
+
+def chosen_formats(names: Iterable[str]) -> tuple[str, ...]:
+    """The formats called `names`, each once; ValueError lists those there are."""
+    formats = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    unknown = [name for name in formats if name not in EXPORTERS]
+    if unknown or not formats:
+        said = f"unknown format {', '.join(map(repr, unknown))}" if unknown else "no format given"
+        raise ValueError(f"{said}: use one or more of {', '.join(EXPORTERS)}")
+    return formats
+
+
+def export(layout: DocumentLayout, document: Document, target: str | Path, formats: Iterable[str]) -> list[Path]:
+    """Write the result in each format; return the files and folders written. `target` is a path without suffix.
+
+    Every format is tried before the first error (PdfError, OSError) is raised; ValueError for an unknown format.
+    """
+    written: list[Path] = []
+    failures: list[Exception] = []
+    for name in chosen_formats(formats):
+        try:
+            written.append(EXPORTERS[name](layout, document, Path(target)))
+        except (ValueError, OSError) as error:  # PdfError is a ValueError
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return written
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write and read back, put in the place of `path` if the block ends well, and removed if it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("x+b") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _coco_annotations(page: PageLayout, size_px: tuple[int, int], *, first_id: int) -> list[dict[str, Any]]:
+    if not page.regions:
+        return []
+    boxes = points_to_pixels([region.box for region in page.regions], size_px, (page.width, page.height))
+    found = []
+    for offset, (region, (x, y, width, height)) in enumerate(
+        zip(page.regions, xyxy_to_xywh(boxes).round(2).tolist(), strict=True)
+    ):
+        outline = [x, y, x + width, y, x + width, y + height, x, y + height]
+        found.append(
+            {
+                "id": first_id + offset,
+                "image_id": page.number,
+                "category_id": label_by_name(region.label).id,
+                "bbox": [x, y, width, height],
+                "area": round(width * height, 2),
+                "segmentation": [[round(value, 2) for value in outline]],
+                "iscrowd": 0,
+                "score": round(region.score, 4),
+            }
+        )
+    return found
+
+
+def _readable(layout: DocumentLayout) -> Iterator[PageLayout]:
+    return (page for page in layout.pages if page.error is None)
+
+
+def _with_suffix(target: Path, suffix: str) -> Path:
+    """Add a suffix and keep the dots that the name has: report.v1 -> report.v1.json."""
+    return target.with_name(target.name + suffix)
+
+
+def _write_text(path: Path, text: str) -> Path:
+    with write_atomically(path) as file:
+        file.write(text.encode("utf-8"))
+    return path
+
+
+def _write_png(path: Path, picture: Image.Image) -> None:
+    with write_atomically(path) as file:
+        picture.save(file, format="PNG", compress_level=6)

@@ -1,0 +1,99 @@
+"""A page as a picture: poppler in a process of its own where it is installed, otherwise pdfium in this one.
+
+Both are asked for the same number of pixels, so both give the same frame: the page as displayed (crop box and
+/Rotate applied), its left edge at x = 0 and its right edge at x = width, each axis with its own scale.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from PIL import Image
+
+DEFAULT_DPI = 100.0  # US letter becomes 850 x 1100 px: above the 448..800 px short side that the models look at
+MAX_PIXELS = 16_000_000  # A0 at 100 dpi; 48 MB as RGB
+RENDER_TIMEOUT_S = 60  # the slowest real page seen takes under 10 s; poppler is killed after this
+
+PDFIUM_LOCK = threading.RLock()  # pdfium is not thread safe: every call into it, in any module, holds this lock
+
+
+class RenderError(RuntimeError):
+    """A renderer gave no picture of the page, or one of the wrong size."""
+
+
+class RenderTimeout(RenderError):
+    """The renderer was stopped after RENDER_TIMEOUT_S."""
+
+
+def picture_size(size_pt: tuple[float, float], *, dpi: float, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) in pixels of a page at `dpi`, smaller where the page would exceed `max_pixels`, never 0."""
+    if not (dpi > 0 and max_pixels >= 1):
+        raise ValueError(f"dpi and max_pixels must be positive, got {dpi} and {max_pixels}")
+    width, height = (min(max(1.0, side * dpi / 72), 1e300) for side in size_pt)
+    if round(width) * round(height) <= max_pixels:
+        return round(width), round(height)
+    shrink = math.sqrt(max_pixels / width) / math.sqrt(height)  # not of the product, which may exceed all numbers
+    width_px, height_px = (max(1, int(side * shrink * (1 + 1e-12))) for side in (width, height))
+    height_px = min(height_px, max_pixels)
+    return min(width_px, max_pixels // height_px), height_px
+
+
+def has_poppler() -> bool:
+    """Whether the two poppler programs that pdf2image runs are on PATH."""
+    return shutil.which("pdftoppm") is not None and shutil.which("pdfinfo") is not None
+
+
+def render_with_poppler(path: Path, index: int, size_px: tuple[int, int], *, password: str | None) -> Image.Image:
+    """Render page `index` of the file in a killable process. Raises RenderError, RenderTimeout.
+
+    The password of an encrypted file is on the command line of that process while it runs.
+    """
+    from pdf2image import convert_from_path
+    from pdf2image import exceptions as poppler
+
+    try:
+        pictures = convert_from_path(
+            path,
+            first_page=index + 1,
+            last_page=index + 1,
+            size=max(size_px),  # of the longer side; both sides at once do not survive /Rotate 90
+            use_cropbox=True,
+            userpw=password,
+            ownerpw=password,  # whichever of the two it is
+            timeout=RENDER_TIMEOUT_S,
+        )
+    except poppler.PDFPopplerTimeoutError as error:
+        raise RenderTimeout(f"poppler took more than {RENDER_TIMEOUT_S} s") from error
+    except (poppler.PDFInfoNotInstalledError, poppler.PDFPageCountError, poppler.PDFSyntaxError) as error:
+        raise RenderError(f"poppler cannot read the file: {str(error).strip()}") from error
+    except (OSError, ValueError) as error:  # PIL on a picture cut short, or a process that would not start
+        raise RenderError(f"poppler gave no picture: {error}") from error
+    if len(pictures) != 1 or any(abs(got - asked) > 1 for got, asked in zip(pictures[0].size, size_px, strict=True)):
+        raise RenderError(f"poppler gave pictures of {[picture.size for picture in pictures]}, expected {size_px}")
+    if pictures[0].size == size_px and pictures[0].mode == "RGB":
+        return pictures[0]
+    picture = Image.new("RGB", size_px, "white")  # poppler rounds the shorter side up, picture_size to the nearest
+    picture.paste(pictures[0])
+    return picture
+
+
+def render_with_pdfium(page: pdfium.PdfPage, size_px: tuple[int, int]) -> Image.Image:
+    """Render a loaded page in this process; the caller holds PDFIUM_LOCK. Raises RenderError."""
+    width, height = size_px
+    bitmap = pdfium.PdfBitmap.new_native(width, height, pdfium_c.FPDFBitmap_BGR, rev_byteorder=True)
+    try:
+        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
+        flags = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_REVERSE_BYTE_ORDER
+        pdfium_c.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
+        if page.formenv:
+            pdfium_c.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, flags)
+        return bitmap.to_pil().convert("RGB").copy()  # a copy: the bitmap's memory goes with it
+    except pdfium.PdfiumError as error:
+        raise RenderError(f"pdfium gave no picture: {error}") from error
+    finally:
+        bitmap.close()

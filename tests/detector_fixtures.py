@@ -1,0 +1,67 @@
+"""A debug-sized detector and a few drawn pages, for the tests of the detector and of its training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from layoutdeit.config import BackboneConfig, DetectorConfig, HeadConfig, InputConfig, ProposalConfig
+from layoutdeit.engines.base import Target
+from layoutdeit.labels import LABELS
+
+
+def debug_config(*, mask_layers: int = 1) -> DetectorConfig:
+    """DeiT-Ti at 96 px with thin heads: a step takes a fraction of a second on a CPU."""
+    return DetectorConfig(
+        backbone=BackboneConfig(name="deit_tiny_patch16_224", grid_size_px=(128, 96), drop_path=0.0),
+        channels=16,
+        input=InputConfig(short_side=96, long_side=160, train_short_sides=[96]),
+        proposals=ProposalConfig(
+            anchor_sizes=[8, 16, 32, 64, 128],
+            anchors_per_image=64,
+            train_candidates=50,
+            train_proposals=50,
+            candidates=50,
+            proposals=50,
+        ),
+        heads=HeadConfig(canonical_box_size=56, box_dim=32, rois_per_image=32, mask_dim=8, mask_layers=mask_layers),
+    )
+
+
+def blank_page(height: int = 130, width: int = 100) -> Tensor:
+    return torch.ones(3, height, width)
+
+
+def page_target(*boxes_and_labels: tuple[tuple[float, float, float, float], int]) -> Target:
+    boxes = torch.tensor([box for box, _ in boxes_and_labels], dtype=torch.float32).reshape(-1, 4)
+    return Target(boxes, torch.tensor([label for _, label in boxes_and_labels], dtype=torch.int64))
+
+
+def write_tree(root: Path, *, num_pages: int = 6, split: str = "train", seed: int = 0) -> Path:
+    """A PubLayNet-shaped tree of pages with solid boxes, one colour per class; the last page is empty."""
+    rng = np.random.default_rng(seed)
+    (root / split).mkdir(parents=True, exist_ok=True)
+    images, rows = [], []
+    for page in range(num_pages):
+        height, width = 130 + 4 * page, 100
+        pixels = np.full((height, width, 3), 255, np.uint8)
+        for slot in range(0 if page == num_pages - 1 else 3):
+            label = LABELS[int(rng.integers(5))]
+            x, y = int(rng.integers(4, 30)), 6 + slot * 40
+            w, h = int(rng.integers(30, 60)), int(rng.integers(10, 34))
+            pixels[y : y + h, x : x + w] = label.colour
+            polygon = [x, y, x + w, y, x + w, y + h, x, y + h]
+            row = {"id": len(rows) + 1, "image_id": page + 1, "category_id": label.id, "iscrowd": 0}
+            rows.append({**row, "bbox": [x, y, w, h], "area": w * h, "segmentation": [polygon]})
+        name = f"page{page}.png"
+        Image.fromarray(pixels).save(root / split / name)
+        images.append({"id": page + 1, "file_name": name, "width": width, "height": height})
+    categories = [{"id": label.id, "name": label.name, "supercategory": ""} for label in LABELS]
+    content = {"images": images, "annotations": rows, "categories": categories}
+    (root / f"{split}.json").write_text(json.dumps(content))
+    return root

@@ -1,0 +1,111 @@
+"""The plan of the house, checked on the source: who may import whom.
+
+A new file of layoutdeit goes into one of the trunks below; a test says so if it was forgotten.
+"""
+
+from __future__ import annotations
+
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from source_tree import is_in, sources, ways_to
+
+# The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it.
+SHARED = "labels geometry layout config postprocess pyramid engines weights"
+TRAINING = "publaynet augment coco_eval loop train evaluate benchmark"
+ANALYSIS = "pdf frame render text_layer reading analyze draw annotate export batch"
+CORPUS = "corpus"
+TRUNKS = {
+    trunk: tuple(f"layoutdeit.{name}" for name in names.split())
+    for trunk, names in {"shared": SHARED, "training": TRAINING, "analysis": ANALYSIS, "corpus": CORPUS}.items()
+}
+
+# Where alone a package may be imported; tests are free.
+ONLY_IN = {
+    "streamlit": ("app",),
+    "detectron2": ("layoutdeit.engines.detectron2",),
+    "timm": ("backbone.augment", "backbone.distill", "backbone.optim", "backbone.loop", "backbone.train"),
+    "transformers": (),
+    "typst": ("layoutdeit.corpus",),
+    "ray": ("layoutdeit.batch",),
+    "pycocotools": ("layoutdeit.publaynet", "layoutdeit.coco_eval"),
+}
+PDF_PACKAGES = ("pypdfium2", "pdf2image", "pypdf")
+
+
+def trunks_but(*names: str) -> tuple[str, ...]:
+    """The files of all trunks but these."""
+    return tuple(place for trunk, places in TRUNKS.items() if trunk not in names for place in places)
+
+
+def assert_never_reach(trunk: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
+    """No file of a trunk imports anything forbidden, however indirectly."""
+    ways = [way for name in sources() if is_in(name, trunk) for way in ways_to(name, forbidden)]
+    assert not ways, "\n".join(ways)
+
+
+def test_backbone_knows_nothing_of_documents():
+    assert_never_reach(("backbone",), ("layoutdeit", "app", *PDF_PACKAGES))
+
+
+def test_layoutdeit_knows_nothing_of_the_app():
+    assert_never_reach(("layoutdeit",), ("app", "streamlit"))
+
+
+def test_app_holds_no_model_code():
+    """Direct imports only: through LayoutAnalyzer it reaches the model, as it should."""
+    app = [source for source in sources().values() if is_in(source.name, ("app",))]
+    wrong = {source.name: module for source in app for module in source.imports if is_in(module, ("backbone", "torch"))}
+    assert not wrong
+
+
+def test_every_file_of_layoutdeit_has_its_trunk():
+    homeless = [name for name in sources() if is_in(name, ("layoutdeit",)) and not is_in(name, trunks_but())]
+    assert homeless == ["layoutdeit"], f"add these to a trunk in {Path(__file__).name}: {homeless[1:]}"
+
+
+def test_shared_files_lean_on_no_trunk():
+    assert_never_reach(TRUNKS["shared"], (*trunks_but("shared"), *PDF_PACKAGES))
+
+
+def test_training_never_touches_pdfs():
+    assert_never_reach(TRUNKS["training"], (*trunks_but("shared", "training"), *PDF_PACKAGES))
+
+
+def test_analysis_never_touches_data_sets_or_coco():
+    assert_never_reach(TRUNKS["analysis"], (*trunks_but("shared", "analysis"), "pycocotools", "lightning"))
+
+
+def test_corpus_needs_no_model():
+    allowed = (*TRUNKS["corpus"], "layoutdeit.labels", "layoutdeit.geometry")
+    others = tuple(place for place in trunks_but("corpus") if place not in allowed)
+    assert_never_reach(TRUNKS["corpus"], (*others, "backbone", "torch", "torchvision", "streamlit"))
+
+
+@pytest.mark.parametrize("name", ["layoutdeit.geometry", "layoutdeit.postprocess"])
+def test_boxes_need_only_numpy(name: str):
+    others = {
+        module for source in sources().values() for module in source.imports if not is_in(module, ("layoutdeit",))
+    }
+    standard = (*sys.stdlib_module_names, "numpy")
+    assert_never_reach((name,), tuple(module for module in others if not is_in(module, standard)))
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_package_is_imported_only_where_it_may_be(package: str):
+    importers = [
+        source.name for source in sources().values() if any(is_in(name, (package,)) for name in source.imports)
+    ]
+    wrong = [name for name in importers if not is_in(name, ONLY_IN[package])]
+    assert not wrong, f"{package} is imported in {wrong}, allowed in {ONLY_IN[package]}"
+
+
+def test_imports_have_no_circles():
+    """Imports inside functions count too; only the lazy front door, layoutdeit/__init__.py, is passed by."""
+    graph = {name: source.imports & sources().keys() for name, source in sources().items() if name != "layoutdeit"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
