@@ -20,12 +20,12 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from app import downloads, page_view, progress, reader, region_table, selection, upload  # noqa: E402
+from app import downloads, icon, page_view, progress, reader, region_table, selection, upload  # noqa: E402
 
 
 def main() -> None:
     """Draw the page, then read the next page of the document."""
-    st.set_page_config(page_title="layoutdeit", page_icon=":material/dashboard:", layout="wide")
+    st.set_page_config(page_title="layoutdeit", page_icon=icon.page_icon(), layout="wide")
     document = upload.show()
     if document is None:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import session
 from app.session import OpenDocument
 from layoutdeit.layout import ModelInfo
 
@@ -19,17 +20,20 @@ def show(document: OpenDocument, model: ModelInfo) -> None:
         verb = "Stopped after" if document.is_paused else "Read"
         st.progress(num_read / num_pages, text=f"{verb} {num_read} of {num_pages} pages")
         if document.is_paused:
-            st.button("Continue", icon=":material/play_arrow:", on_click=_pause, args=(document, False))
+            st.button("Continue", icon=":material/play_arrow:", on_click=_pause, args=(False,))
         else:
-            st.button("Stop", icon=":material/stop:", on_click=_pause, args=(document, True))
+            st.button("Stop", icon=":material/stop:", on_click=_pause, args=(True,))
 
 
-def _pause(document: OpenDocument, is_paused: bool) -> None:
-    document.is_paused = is_paused
+def _pause(is_paused: bool) -> None:
+    document = session.current()  # not an argument: Streamlit keeps those of widgets long gone
+    if document is not None:
+        document.is_paused = is_paused
 
 
 def _summary(document: OpenDocument, model: ModelInfo) -> str:
     seconds = sum(page.seconds or 0.0 for page in document.pages.values())
-    pages = "1 page" if document.num_pages == 1 else f"{document.num_pages} pages"
-    each = seconds / document.num_pages
-    return f"{pages} in {seconds:.1f} s ({each:.2f} s a page) · model `{model.name}` · engine `{model.engine}`"
+    took = f"1 page in {seconds:.2f} s"
+    if document.num_pages > 1:
+        took = f"{document.num_pages} pages in {seconds:.1f} s ({seconds / document.num_pages:.2f} s a page)"
+    return f"{took} · model `{model.name}` · engine `{model.engine}`"

@@ -73,5 +73,8 @@ def current() -> OpenDocument | None:
 
 def put(document: OpenDocument | None) -> None:
     """Make this the visitor's document, or none, and forget the one before; page 1 is shown."""
-    st.session_state[DOCUMENT_KEY] = document
+    if DOCUMENT_KEY in st.session_state:
+        del st.session_state[DOCUMENT_KEY]  # a value written over stays in memory until the next run
+    if document is not None:
+        st.session_state[DOCUMENT_KEY] = document
     st.session_state[PAGE_KEY] = 1

@@ -67,8 +67,9 @@ def _take_sample() -> None:
     _open(SAMPLE_NAME, resources.files("layoutdeit").joinpath("assets", SAMPLE_NAME).read_bytes())
 
 
-def _take_password(name: str, data: bytes) -> None:
-    _open(name, data, password=st.session_state["password"])
+def _take_password() -> None:
+    refusal: Refusal = st.session_state[PROBLEM_KEY]
+    _open(refusal.name, refusal.data, password=st.session_state["password"])
 
 
 def _open(name: str, data: bytes, password: str | None = None) -> None:
@@ -82,7 +83,8 @@ def _open(name: str, data: bytes, password: str | None = None) -> None:
 
 def _forget() -> None:
     session.put(None)
-    st.session_state[PROBLEM_KEY] = None
+    if PROBLEM_KEY in st.session_state:
+        del st.session_state[PROBLEM_KEY]
 
 
 def _show_refusal(refusal: Refusal) -> None:
@@ -96,10 +98,4 @@ def _show_refusal(refusal: Refusal) -> None:
         st.text(str(refusal.error) if refusal.had_password else first_question)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input("Password", type="password", key="password", autocomplete="off")
-            st.form_submit_button(
-                "Open",
-                type="primary",
-                icon=":material/lock_open:",
-                on_click=_take_password,
-                args=(refusal.name, refusal.data),
-            )
+            st.form_submit_button("Open", type="primary", icon=":material/lock_open:", on_click=_take_password)

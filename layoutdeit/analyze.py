@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layoutdeit.geometry import pixels_to_points
-from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, SourceInfo
+from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
 from layoutdeit.pdf import Document, PdfError, open_document
 from layoutdeit.postprocess import build_regions, clean
 from layoutdeit.reading import reading_order, region_texts
@@ -144,7 +144,9 @@ class LayoutAnalyzer:
             error = PageError("model", f"the model failed on page {number} of {document.name}: {reason}")
         return PageLayout(number, width, height, regions, error, picture.renderer, time.perf_counter() - start)
 
-    def _find_regions(self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float):
+    def _find_regions(
+        self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float
+    ) -> tuple[Region, ...]:
         import torch
 
         tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ from layoutdeit.pdf import Document, PdfError
 
 if TYPE_CHECKING:
     from pypdf import PdfWriter
-    from pypdf.generic import IndirectObject
+    from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 
 TAG_FONT_PT = 6.0  # points; a reader zooms
 TAG_HEIGHT_PT = 7.5
@@ -39,12 +40,13 @@ def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> 
     The copy of an encrypted document is not encrypted. A page that takes no annotations is kept without them (and
     logged). Raises PdfError corrupt where the document cannot be rewritten at all.
     """
-    # pypdf raises whatever a damaged file provokes; pdfium's rebuilt copy of the same file is sound, or nothing is
-    for rebuilt in (False, True):
+    for copy in (None, "rewritten", "reassembled"):  # each worth less, and readable where the one before is not
         try:
-            return _annotate(document, layout, file, rebuilt=rebuilt)
-        except Exception as error:
-            logger.warning("%s: not annotated%s: %s", document.name, " when rebuilt" if rebuilt else "", error)
+            return _annotate(document, layout, file, copy)
+        except OSError:  # a full disk is no fault of the document
+            raise
+        except Exception as error:  # pypdf raises whatever a damaged file provokes
+            logger.warning("%s cannot be annotated %s: %s", document.name, copy or "as it is", error)
             reason = error
             file.seek(0)
             file.truncate()
@@ -52,35 +54,39 @@ def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> 
     raise PdfError("corrupt", message) from reason
 
 
-def _annotate(document: Document, layout: DocumentLayout, file: BinaryIO, *, rebuilt: bool) -> None:
+def _annotate(document: Document, layout: DocumentLayout, file: BinaryIO, copy: str | None) -> None:
     from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import ArrayObject, NameObject
 
-    with document.open_plain(rebuilt=rebuilt) as source:
+    with document.open_plain(copy) as source:
         writer = PdfWriter(clone_from=PdfReader(source))
         if len(writer.pages) != document.num_pages:
             raise ValueError(f"pypdf finds {len(writer.pages)} pages, pdfium {document.num_pages}")
         resources = _shared_resources(writer)
         for page in layout.pages:
             try:
-                frame = document.frame(page.number - 1) if page.regions else None
+                if not page.regions:
+                    continue
+                frame = document.frame(page.number - 1)
+                sheet = writer.pages[page.number - 1]
+                # a list of its own: pages may share one, and what it held may be no list
+                sheet[NameObject("/Annots")] = ArrayObject(sheet.annotations or ())
                 for region in page.regions:
-                    _add_annotation(writer, page.number - 1, region, frame, resources)
+                    writer.add_annotation(sheet, _annotation(writer, region, frame, resources))
             except Exception as error:  # one page must not cost the others their boxes
                 logger.warning("%s page %d: not annotated: %s", document.name, page.number, error)
         writer.write(file)
 
 
-def _add_annotation(
-    writer: PdfWriter, page_index: int, region: Region, frame: PageFrame, resources: IndirectObject
-) -> None:
-    from pypdf.generic import ArrayObject, DictionaryObject, FloatObject, NameObject, NumberObject, TextStringObject
+def _annotation(writer: PdfWriter, region: Region, frame: PageFrame, resources: IndirectObject) -> DictionaryObject:
+    from pypdf.generic import DictionaryObject, FloatObject, NameObject, NumberObject, TextStringObject
 
     colour = label_by_name(region.label).colour
     tag = place_tag(region.box, (_text_width(region.tag) + 2 * TAG_MARGIN_PT, TAG_HEIGHT_PT), frame.size)
     whole = (*map(min, region.box[:2], tag[:2]), *map(max, region.box[2:], tag[2:]))
     outer, inner = frame.to_user_space(np.array([whole, region.box]))
     inset = (*(inner[:2] - outer[:2]), *(outer[2:] - inner[2:]))
-    annotation = DictionaryObject(
+    return DictionaryObject(
         {
             NameObject("/Type"): NameObject("/Annot"),
             NameObject("/Subtype"): NameObject("/Square"),
@@ -97,10 +103,6 @@ def _add_annotation(
             ),
         }
     )
-    page = writer.pages[page_index]
-    if page.annotations is None:  # none, or something that is no list
-        page[NameObject("/Annots")] = ArrayObject()
-    writer.add_annotation(page, annotation)
 
 
 def _appearance(
@@ -157,7 +159,7 @@ def _text_width(text: str) -> float:
     return TAG_FONT_PT * sum(NARROW.get(character, WIDE) for character in text)
 
 
-def _numbers(values):
+def _numbers(values: Iterable[float]) -> ArrayObject:
     from pypdf.generic import ArrayObject, FloatObject
 
     return ArrayObject(FloatObject(round(float(value), 4)) for value in values)

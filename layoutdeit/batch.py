@@ -70,10 +70,11 @@ def plan_targets(inputs: Sequence[Input], out_dir: Path) -> list[Path]:
     folders as well (a/x.pdf and b/x.pdf -> a/x, b/x), then their suffix, then a number. Case does not tell names
     apart, since on some file systems it does not.
     """
-    alike: dict[str, list[Input]] = {}
+    folders: dict[str, list[str]] = {}  # of the inputs that share a name
     for item in inputs:
-        alike.setdefault(_key(item.relative), []).append(item)
-    names = [_candidates(item, alike[_key(item.relative)]) for item in inputs]
+        folders.setdefault(_key(item.relative), []).append(str(item.path.resolve().parent))
+    common = {key: os.path.commonpath(group) for key, group in folders.items()}
+    names = [_candidates(item, common[_key(item.relative)]) for item in inputs]
     choice = [0] * len(inputs)
     while True:
         keys = [str(options[index]).casefold() for options, index in zip(names, choice, strict=True)]
@@ -188,10 +189,9 @@ def _key(relative: Path) -> str:
     return str(_without_suffix(relative)).casefold()
 
 
-def _candidates(item: Input, alike: Sequence[Input]) -> list[Path]:
-    """Names for an input, the shorter first; `alike` are the inputs that share the first."""
-    folders = [str(other.path.resolve().parent) for other in alike]
-    with_folder = item.path.resolve().relative_to(os.path.commonpath(folders))
+def _candidates(item: Input, common_folder: str) -> list[Path]:
+    """Names for an input, the shorter first; `common_folder` holds it and all that share the first."""
+    with_folder = item.path.resolve().relative_to(common_folder)
     return [_without_suffix(item.relative), _without_suffix(with_folder), with_folder]
 
 

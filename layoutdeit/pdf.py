@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -77,6 +78,7 @@ class Document:
         self._path = None if isinstance(source, bytes) else Path(source).expanduser().resolve()
         self._temporary = None
         self._frames: dict[int, PageFrame] = {}
+        self._odd_crops: set[int] = set()  # pages whose crop box leaves the media box: poppler cuts them differently
         self._units: dict[int, float] | None = None
         self.name = name or (self._path.name if self._path else "document.pdf")
         self.sha256 = self._check_bytes()
@@ -113,8 +115,11 @@ class Document:
         if index not in self._frames:
             unit = self._user_units().get(index, 1.0)
             with self._page(index) as page:
-                box = (round(edge, 4) for edge in page.get_bbox())  # pdfium has 32-bit floats: 595.2 is 595.20001
-                self._frames[index] = PageFrame(*box, page.get_rotation(), unit)
+                box = page.get_bbox()
+                rounded = (round(edge, 4) for edge in box)  # pdfium has 32-bit floats: 595.2 is 595.20001
+                self._frames[index] = PageFrame(*rounded, page.get_rotation(), unit)
+                if page.get_cropbox(fallback_ok=False) not in (None, box):
+                    self._odd_crops.add(index)
         return self._frames[index]
 
     def render(
@@ -128,7 +133,8 @@ class Document:
         size_pt = self.page_size(index)
         size_px = render.picture_size(size_pt, dpi=dpi, max_pixels=max_pixels)
         actual_dpi = 72 * min(size_px[0] / size_pt[0], size_px[1] / size_pt[1])
-        names = (renderer,) if renderer else (("poppler", "pdfium") if render.has_poppler() else ("pdfium",))
+        use_poppler = index not in self._odd_crops and render.has_poppler()
+        names = (renderer,) if renderer else ("poppler", "pdfium") if use_poppler else ("pdfium",)
         reasons = []
         for name in names:
             try:
@@ -152,20 +158,34 @@ class Document:
         return tuple(Word(text, tuple(box)) for text, box in zip(texts, boxes.tolist(), strict=True))
 
     @contextmanager
-    def open_plain(self, *, rebuilt: bool = False) -> Iterator[BinaryIO]:
-        """The file as an unencrypted stream: its own bytes where they are, otherwise the copy pdfium makes in memory.
+    def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:
+        """The file as an unencrypted stream: its own bytes where they are that, otherwise a copy that pdfium makes.
 
-        `rebuilt` asks for that copy anyway: its cross references are sound where the file's are not.
+        `copy` asks for one anyway, for a reader that cannot take the file: "rewritten" has sound cross references,
+        "reassembled" has only the pages, with an empty one in the place of each that cannot be read.
         """
-        if rebuilt or self.password is not None:
-            with BytesIO() as stream:
-                with PDFIUM_LOCK:
-                    self._pdf.save(stream, flags=pdfium_c.FPDF_REMOVE_SECURITY)
-                stream.seek(0)
-                yield stream
-        else:
+        if copy is None and self.password is None:
             with self._open_bytes() as stream:
                 yield stream
+            return
+        with BytesIO() as stream:
+            with PDFIUM_LOCK:
+                if copy == "reassembled":
+                    self._reassemble(stream)
+                else:
+                    self._pdf.save(stream, flags=pdfium_c.FPDF_REMOVE_SECURITY)
+            stream.seek(0)
+            yield stream
+
+    def _reassemble(self, stream: BinaryIO) -> None:
+        with closing(pdfium.PdfDocument.new()) as pages:
+            for index in range(self.num_pages):
+                try:
+                    self._pdf[index].close()  # importing a page that does not load may crash
+                    pages.import_pages(self._pdf, [index])
+                except pdfium.PdfiumError:
+                    pages.new_page(612, 792)
+            pages.save(stream)
 
     def _open_bytes(self) -> BinaryIO:
         return self._path.open("rb") if self._bytes is None else BytesIO(self._bytes)
@@ -187,20 +207,18 @@ class Document:
 
     def _open(self, password: str | None) -> tuple[pdfium.PdfDocument, str | None]:
         """Open with pdfium, without the password where that does; return it and the password it took."""
-        source = self._bytes if self._bytes is not None else self._path
-        needs_password = False
         for attempt in (None, password) if password else (None,):
             with PDFIUM_LOCK:
-                try:
-                    pdf = pdfium.PdfDocument(source, password=attempt)
+                raw = self._load(attempt)
+                # asked at once, and only after a failure: pdfium never takes back an error of an earlier document
+                code = None if raw else pdfium_c.FPDF_GetLastError()
+                if raw:
+                    pdf = pdfium.PdfDocument(raw)
                     pdf.init_forms()  # so that filled-in fields are drawn
                     return pdf, attempt
-                except pdfium.PdfiumError as error:
-                    code = getattr(error, "err_code", None)
-                    reason = error
-            needs_password = code == pdfium_c.FPDF_ERR_PASSWORD
-            if not needs_password:
+            if code != pdfium_c.FPDF_ERR_PASSWORD:
                 break
+        needs_password = code == pdfium_c.FPDF_ERR_PASSWORD
         if needs_password and password:
             raise PdfError("encrypted", f"{self.name} is encrypted and the password was not accepted: check it.")
         if needs_password:
@@ -214,7 +232,14 @@ class Document:
             )
         raise PdfError(
             "corrupt", f"{self.name} is damaged and cannot be opened: get a fresh copy or print it to a new PDF."
-        ) from reason
+        )
+
+    def _load(self, password: str | None) -> pdfium_c.FPDF_DOCUMENT:
+        """A raw document, null where pdfium refuses; `_bytes` must live as long as it."""
+        secret = None if password is None else password.encode() + b"\0"
+        if self._bytes is not None:
+            return pdfium_c.FPDF_LoadMemDocument64(self._bytes, len(self._bytes), secret)
+        return pdfium_c.FPDF_LoadDocument(os.fsencode(self._path) + b"\0", secret)
 
     @contextmanager
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
@@ -238,14 +263,16 @@ class Document:
         raise ValueError(f"unknown renderer {renderer!r}: use 'poppler' or 'pdfium'")
 
     def _file_path(self) -> Path:
-        """A path at which another process finds the file; bytes are written once, and removed on `close`."""
+        """A path at which another process finds the file; bytes are written once, and gone with `close` or with us."""
         if self._path is not None:
             return self._path
-        if self._temporary is None:
-            self._temporary = tempfile.NamedTemporaryFile(prefix="layoutdeit-", suffix=".pdf")  # noqa: SIM115
-            self._temporary.write(self._bytes)
-            self._temporary.flush()
-        return Path(self._temporary.name)
+        has_proc = Path("/proc/self/fd").is_dir()  # then the file needs no name, and not even a kill leaves it behind
+        with PDFIUM_LOCK:  # two threads must not write it twice
+            if self._temporary is None:
+                self._temporary = (tempfile.TemporaryFile if has_proc else tempfile.NamedTemporaryFile)()
+                self._temporary.write(self._bytes)
+                self._temporary.flush()
+        return Path(f"/proc/{os.getpid()}/fd/{self._temporary.fileno()}" if has_proc else self._temporary.name)
 
     def _user_units(self) -> dict[int, float]:
         """The pages with a /UserUnit other than 1, which pdfium ignores: pypdf reads it where the file may have one."""

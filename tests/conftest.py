@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A skip whose reason contains one of the words is a skip for want of the part.
 REQUIRABLE = {
-    "browser": ("browser", "chromium", "playwright"),
+    "browser": ("browser", "chromium", "playwright", "streamlit"),
     "poppler": ("poppler", "pdftoppm"),
     "data": ("LAYOUTDEIT_DATA",),
 }

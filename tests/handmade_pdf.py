@@ -22,12 +22,12 @@ class Sheet:
 
 def filled(rect: Rect, grey: float = 0) -> str:
     """Content that fills a rectangle of user space."""
-    return f"{grey} g {rect[0]} {rect[1]} {rect[2] - rect[0]} {rect[3] - rect[1]} re f"
+    return f"{grey} g {rect[0]} {rect[1]} {rect[2] - rect[0]} {rect[3] - rect[1]} re f\n"
 
 
 def written(text: str, x: float, y: float, size: float = 12) -> str:
     """Content that sets one line of Helvetica, its baseline beginning at (x, y)."""
-    return f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET"
+    return f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET\n"
 
 
 def make_pdf(*sheets: Sheet) -> bytes:

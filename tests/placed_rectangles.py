@@ -17,6 +17,12 @@ class Placed:
     sheet: Sheet
     rect: Rect
 
+    @property
+    def is_cropped_inside(self) -> bool:
+        """Whether the crop box, if any, stays within the media box."""
+        media, crop = self.sheet.media, self.sheet.crop or self.sheet.media
+        return crop[0] >= media[0] and crop[1] >= media[1] and crop[2] <= media[2] and crop[3] <= media[3]
+
 
 @st.composite
 def placed_rectangles(draw: st.DrawFn) -> Placed:

@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--seed", type=int, default=0)
     make.add_argument("--split", choices=["train", "val"], default="train")
     make.add_argument("--workers", type=int, default=1, metavar="W")
+    make.add_argument("--families", default="", metavar="A,B", help="template families to draw from; default all")
     make.set_defaults(run=_make)
 
     annotate = commands.add_parser("annotate", help="turn tagged PDFs into annotated pages")
@@ -51,7 +52,8 @@ def _make(options: argparse.Namespace) -> int:
     from layoutdeit.corpus.typeset import CorpusJob, make_corpus
 
     started = time.monotonic()
-    job = CorpusJob(options.num_pages, options.output, options.seed, options.split, options.workers)
+    chosen = tuple(name for name in options.families.split(",") if name)
+    job = CorpusJob(options.num_pages, options.output, options.seed, options.split, options.workers, chosen)
     records = make_corpus(job)
     seconds = time.monotonic() - started
     print(f"{len(records)} pages in {seconds:.1f} s ({len(records) / seconds:.1f} pages/s) in {options.output}")

@@ -1,4 +1,4 @@
-"""Plots and diagrams drawn as SVG fragments: bar, line, scatter, box, forest and survival plots, flow charts.
+"""Plots drawn as SVG fragments: bars, lines, scatter, boxes, survival curves, histograms.
 
 Every function takes a seeded generator and a size in points and returns SVG that fills (0, 0, width, height).
 """
@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 
 from layoutdeit.corpus import vocabulary as words
+from layoutdeit.corpus.svg_marks import dot, line, rect, text
 
 PALETTES = (
     ("#000000", "#777777", "#bbbbbb", "#444444"),
@@ -35,7 +36,7 @@ class _Frame:
 
     def __init__(self, rng: random.Random, width: float, height: float, size: float) -> None:
         self.rng, self.width, self.height, self.size = rng, width, height, size
-        self.left, self.bottom = size * rng.uniform(3.6, 4.6), size * rng.uniform(2.8, 3.6)
+        self.left, self.bottom = size * rng.uniform(4.0, 4.8), size * rng.uniform(3.2, 3.8)
         self.top = size * rng.choice([0.8, 0.8, 2.2])
         self.right = size * 0.8
         self.w, self.h = max(10.0, width - self.left - self.right), max(10.0, height - self.top - self.bottom)
@@ -57,36 +58,35 @@ class _Frame:
         num_ticks = rng.randint(3, 6)
         top_value = rng.choice([1, 5, 10, 20, 50, 100, 100, 1000])
         if rng.random() < 0.25:
-            parts += [_line(self.x(0), self.y(i / num_ticks), self.x(1), self.y(i / num_ticks), "#cccccc", 0.4)
+            parts += [line(self.x(0), self.y(i / num_ticks), self.x(1), self.y(i / num_ticks), "#cccccc", 0.4)
                       for i in range(1, num_ticks + 1)]  # fmt: skip
         parts.append(marks)
         for i in range(num_ticks + 1):
             value = top_value * i / num_ticks
             label = f"{value:.0f}" if top_value >= 10 else f"{value:.1f}"
-            parts.append(_line(self.x(0) - s * 0.4, self.y(i / num_ticks), self.x(0), self.y(i / num_ticks)))
-            parts.append(_text(self.x(0) - s * 0.6, self.y(i / num_ticks) + s * 0.35, label, s, "end"))
+            parts.append(line(self.x(0) - s * 0.4, self.y(i / num_ticks), self.x(0), self.y(i / num_ticks)))
+            parts.append(text(self.x(0) - s * 0.6, self.y(i / num_ticks) + s * 0.35, label, s, "end"))
         if self.numeric_x:
             step = rng.choice([1, 2, 5, 10, 20, 100])
             for i in range(num_ticks + 1):
-                parts.append(_line(self.x(i / num_ticks), self.y(0), self.x(i / num_ticks), self.y(0) + s * 0.4))
-                parts.append(_text(self.x(i / num_ticks), self.y(0) + s * 1.4, str(step * i), s, "middle"))
+                parts.append(line(self.x(i / num_ticks), self.y(0), self.x(i / num_ticks), self.y(0) + s * 0.4))
+                parts.append(text(self.x(i / num_ticks), self.y(0) + s * 1.4, str(step * i), s, "middle"))
         else:
             for i in range(self.groups):
                 name = rng.choice([rng.choice(words.ABBREVIATIONS), f"{'ABCDEFGH'[i % 8]}{i}", str(2000 + i)])[:6]
-                parts.append(_text(self.x((i + 0.5) / self.groups), self.y(0) + s * 1.4, name, s, "middle"))
+                parts.append(text(self.x((i + 0.5) / self.groups), self.y(0) + s * 1.4, name, s, "middle"))
         if rng.random() < 0.35:
-            parts.append(_rect(self.x(0), self.y(1), self.w, self.h, "none", "#000000", 0.6))
+            parts.append(rect(self.x(0), self.y(1), self.w, self.h, "none", "#000000", 0.6))
         else:
-            parts.append(_line(self.x(0), self.y(0), self.x(1), self.y(0)))
-            parts.append(_line(self.x(0), self.y(0), self.x(0), self.y(1)))
+            parts.append(line(self.x(0), self.y(0), self.x(1), self.y(0)))
+            parts.append(line(self.x(0), self.y(0), self.x(0), self.y(1)))
         label = f"{rng.choice(words.NOUNS).capitalize()} ({rng.choice(words.UNITS)})"
-        parts.append(_text(self.left + self.w / 2, self.height - s * 0.35, label, s, "middle"))
+        parts.append(text(self.left + self.w / 2, self.height - s * 0.5, label, s, "middle"))
         turned = f"{rng.choice(words.MODIFIERS).capitalize()} {rng.choice(words.NOUNS)}"[: int(self.h / (s * 0.55))]
-        parts.append(
-            f'<g transform="translate({s * 0.95:.1f} {self.y(0.5):.1f}) rotate(-90)">{_text(0, 0, turned, s, "middle")}</g>'
-        )
+        turn = f"translate({s * 0.95:.1f} {self.y(0.5):.1f}) rotate(-90)"
+        parts.append(f'<g transform="{turn}">{text(0, 0, turned, s, "middle")}</g>')
         if self.top > s * 2:
-            parts.append(_text(self.x(0.5), s * 1.1, rng.choice(words.NOUNS).capitalize(), s * 1.15, "middle"))
+            parts.append(text(self.x(0.5), s * 1.1, rng.choice(words.NOUNS).capitalize(), s * 1.15, "middle"))
         if self.series > 1 and rng.random() < 0.7:
             parts.append(self._legend())
         return f'<g font-family="{self.font}">{"".join(parts)}</g>'
@@ -97,8 +97,8 @@ class _Frame:
         parts = []
         for i in range(self.series):
             top = y + i * s * 1.25
-            parts.append(_rect(x, top, s * 0.8, s * 0.8, self.colours[i], "#000000", 0.3))
-            parts.append(_text(x + s * 1.2, top + s * 0.8, rng.choice(words.NOUNS)[:10].capitalize(), s, "start"))
+            parts.append(rect(x, top, s * 0.8, s * 0.8, self.colours[i], "#000000", 0.3))
+            parts.append(text(x + s * 1.2, top + s * 0.8, rng.choice(words.NOUNS)[:10].capitalize(), s, "start"))
         return "".join(parts)
 
 
@@ -110,11 +110,11 @@ def _bars(f: _Frame) -> str:
             value = rng.uniform(0.1, 0.9)
             x = f.x((g + 0.5) / f.groups + (k - f.series / 2) * share)
             colour = f.colours[k]
-            parts.append(_rect(x, f.y(value), share * f.w * 0.92, value * f.h, colour, "#000000", 0.4))
+            parts.append(rect(x, f.y(value), share * f.w * 0.92, value * f.h, colour, "#000000", 0.4))
             middle = x + share * f.w * 0.46
-            parts.append(_line(middle, f.y(value), middle, f.y(min(1, value + rng.uniform(0.02, 0.1)))))
+            parts.append(line(middle, f.y(value), middle, f.y(min(1, value + rng.uniform(0.02, 0.1)))))
             if rng.random() < 0.15:
-                parts.append(_text(middle, f.y(min(1, value + 0.1)) - 1, "*", f.size * 1.2, "middle"))
+                parts.append(text(middle, f.y(min(1, value + 0.1)) - 1, "*", f.size * 1.2, "middle"))
     return "".join(parts)
 
 
@@ -133,7 +133,7 @@ def _lines(f: _Frame) -> str:
         dash = f' stroke-dasharray="{2 + k},{1 + k}"' if dashes and k else ""
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="0.8"{dash}/>')
         if count < 12:
-            parts += [_dot(x, y, 1.4, colour) for x, y in points]
+            parts += [dot(x, y, 1.4, colour) for x, y in points]
     return "".join(parts)
 
 
@@ -147,8 +147,8 @@ def _scatter(f: _Frame) -> str:
             x = rng.random()
             y = 0.5 + slope * (x - 0.5) + rng.gauss(0, 0.12)
             if 0.02 < y < 0.98:
-                parts.append(_dot(f.x(x), f.y(y), 1.1, colour))
-    parts.append(_line(f.x(0), f.y(0.5 - slope / 2), f.x(1), f.y(0.5 + slope / 2), "#000000", 0.7))
+                parts.append(dot(f.x(x), f.y(y), 1.1, colour))
+    parts.append(line(f.x(0), f.y(0.5 - slope / 2), f.x(1), f.y(0.5 + slope / 2), "#000000", 0.7))
     return "".join(parts)
 
 
@@ -157,10 +157,10 @@ def _boxes(f: _Frame) -> str:
     for g in range(f.groups):
         low, high = rng.uniform(0.15, 0.4), rng.uniform(0.5, 0.8)
         middle, half = f.x((g + 0.5) / f.groups), 0.25 * f.w / f.groups
-        parts.append(_line(middle, f.y(low - 0.1), middle, f.y(high + 0.12)))
-        parts.append(_rect(middle - half, f.y(high), 2 * half, (high - low) * f.h, f.colours[g % 4], "#000000", 0.5))
+        parts.append(line(middle, f.y(low - 0.1), middle, f.y(high + 0.12)))
+        parts.append(rect(middle - half, f.y(high), 2 * half, (high - low) * f.h, f.colours[g % 4], "#000000", 0.5))
         mean = rng.uniform(low + 0.05, high - 0.05)
-        parts.append(_line(middle - half, f.y(mean), middle + half, f.y(mean), "#000000", 1.0))
+        parts.append(line(middle - half, f.y(mean), middle + half, f.y(mean), "#000000", 1.0))
     return "".join(parts)
 
 
@@ -185,65 +185,5 @@ def _histogram(f: _Frame) -> str:
     centre, spread, parts = f.rng.uniform(0.3, 0.7), f.rng.uniform(0.1, 0.3), []
     for i in range(count):
         value = 0.92 * math.exp(-(((i + 0.5) / count - centre) ** 2) / (2 * spread**2)) * f.rng.uniform(0.75, 1.0)
-        parts.append(_rect(f.x(i / count), f.y(value), f.w / count, value * f.h, f.colours[1], "#222222", 0.3))
+        parts.append(rect(f.x(i / count), f.y(value), f.w / count, value * f.h, f.colours[1], "#222222", 0.3))
     return "".join(parts)
-
-
-def diagram(rng: random.Random, width: float, height: float) -> str:
-    """Boxes with words in a grid, joined by arrows: a flow chart or block diagram."""
-    columns, rows = rng.randint(1, 4), rng.randint(2, 5)
-    if width > 2 * height:
-        columns, rows = max(columns, 3), min(rows, 3)
-    cell_w, cell_h = width / columns, height / rows
-    size = max(4.0, min(8.0, cell_w / 11, cell_h / 3.2))
-    fill = rng.choice(["#ffffff", "#ffffff", "#dce6f2", "#fde9d9", "#eeeeee", "#e2efda"])
-    rounding = rng.choice([0, 0, 3, 6])
-    parts = []
-    for r in range(rows):
-        for c in range(columns):
-            if rng.random() < 0.12 and columns > 1 and 0 < r < rows - 1:
-                continue
-            x, y = c * cell_w + cell_w * 0.08, r * cell_h + cell_h * 0.14
-            parts.append(
-                f'<rect x="{x + 0.5:.1f}" y="{y:.1f}" width="{cell_w * 0.84 - 1:.1f}" height="{cell_h * 0.66:.1f}" '
-                f'rx="{rounding}" fill="{fill}" stroke="#333333" stroke-width="0.7"/>'
-            )
-            for k in range(rng.randint(1, max(1, min(2, int(cell_h * 0.6 / size / 1.3))))):
-                word = f"{rng.choice(words.MODIFIERS)} {rng.choice(words.NOUNS)}"[: int(cell_w * 0.8 / size / 0.55)]
-                middle = y + cell_h * 0.33 + size * (1.2 * k - 0.1)
-                parts.append(_text(x + cell_w * 0.42, middle, word.capitalize(), size, "middle"))
-            if r < rows - 1:
-                middle = x + cell_w * 0.42
-                parts.append(_arrow(middle, y + cell_h * 0.66, middle, y + cell_h * 0.98))
-            if c < columns - 1 and rng.random() < 0.4:
-                parts.append(_arrow(x + cell_w * 0.84, y + cell_h * 0.33, x + cell_w * 0.99, y + cell_h * 0.33))
-    return f'<g font-family="{rng.choice(SVG_FONTS)}">{"".join(parts)}</g>'
-
-
-def _arrow(x0: float, y0: float, x1: float, y1: float) -> str:
-    length = math.hypot(x1 - x0, y1 - y0) or 1.0
-    ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    bx, by = x1 - 4 * ux, y1 - 4 * uy
-    head = f"{x1:.1f},{y1:.1f} {bx - 2 * uy:.1f},{by + 2 * ux:.1f} {bx + 2 * uy:.1f},{by - 2 * ux:.1f}"
-    return _line(x0, y0, bx, by) + f'<polygon points="{head}" fill="#000000"/>'
-
-
-def _line(x0: float, y0: float, x1: float, y1: float, colour: str = "#000000", width: float = 0.6) -> str:
-    return f'<path d="M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _rect(x: float, y: float, w: float, h: float, fill: str, stroke: str, width: float) -> str:
-    w, h = max(0.1, w), max(0.1, h)
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{fill}" '
-        f'stroke="{stroke}" stroke-width="{width}"/>'
-    )
-
-
-def _dot(x: float, y: float, radius: float, colour: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>'
-
-
-def _text(x: float, y: float, text: str, size: float, anchor: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" text-anchor="{anchor}">{text}</text>'

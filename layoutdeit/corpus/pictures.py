@@ -13,14 +13,15 @@ import random
 import numpy as np
 from PIL import Image
 
-from layoutdeit.corpus.charts import SVG_FONTS, chart, diagram
+from layoutdeit.corpus.charts import SVG_FONTS, chart
+from layoutdeit.corpus.diagrams import diagram
 
 RASTER_PX_PER_PT = 1.0  # pages are 72-110 dpi, more would be thrown away
 
 
 def figure_svg(rng: random.Random, width: float, height: float) -> str:
     """A whole figure as an SVG document of width x height points; one or several panels."""
-    kind = rng.choice(["charts", "charts", "charts", "rasters", "rasters", "mixed", "diagram"])
+    kind = rng.choice(["charts", "charts", "charts", "rasters", "rasters", "mixed", "diagram", "diagram"])
     most_columns = max(1, min(4, int(width / 75)))
     most_rows = max(1, min(4, int(height / 60)))
     columns, rows = rng.randint(1, most_columns), rng.randint(1, most_rows)
@@ -98,7 +99,8 @@ def _clouds(noise: np.random.Generator, h: int, w: int, cell: float) -> np.ndarr
 
 
 def _fluorescence(noise: np.random.Generator, h: int, w: int) -> np.ndarray:
-    cells = np.clip((_clouds(noise, h, w, noise.uniform(4, 14)) - 0.55) * 3.5, 0, 1)
+    cells = np.clip((_clouds(noise, h, w, noise.uniform(2.5, 14)) - 0.55) * 3.5, 0, 1)
+    cells = cells * (0.5 + 0.5 * _clouds(noise, h, w, 2))
     envelope = np.clip(_clouds(noise, h, w, 50) * 1.6 - 0.3, 0, 1)
     tint = np.array([[0.1, 0.9, 0.2], [0.2, 0.3, 1.0], [1.0, 0.2, 0.15], [0.8, 0.8, 0.8]])[noise.integers(4)]
     picture = (cells * envelope)[..., None] * tint

@@ -156,7 +156,8 @@ class Prose:
         year, volume, page = rng.randint(1975, 2018), rng.randint(1, 400), rng.randint(1, 2900)
         title = self.title(rng.randint(6, 15))
         if rng.random() < 0.5:
-            return f"{people}: {title}. {journal} {year}, {volume}({rng.randint(1, 12)}):{page}–{page + rng.randint(2, 14)}."
+            issue = rng.randint(1, 12)
+            return f"{people}: {title}. {journal} {year}, {volume}({issue}):{page}–{page + rng.randint(2, 14)}."
         etal = rng.choice([", et al.", "."])
         return f"{people}{etal} {title}. {journal}. {year};{volume}:{page}–{page + rng.randint(2, 14)}."
 

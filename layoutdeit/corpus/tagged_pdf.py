@@ -8,26 +8,22 @@ PubLayNet's convention: unions of line boxes measured from the baseline, not tig
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-# A line box around its baseline, in font sizes. PubLayNet's boxes come from pdfminer, whose line height is the font's
-# bounding box: on real pages .31-.35 below the baseline and .80-1.1 above it, depending on the font.
-LINE_ASCENT = 0.92
-LINE_DESCENT = 0.31
-LINE_SIDE_PT = 0.4  # advance widths reach a little beyond the ink
+from layoutdeit.corpus.page_objects import Box, PageObject, page_objects
 
-MAX_FORM_DEPTH = 8  # form XObjects inside form XObjects; deeper is a broken or hostile file
-
+RULE_REACH_PT = 9.0  # from a table's cell text to the rules and shades that belong to it
 _LABEL_OF_TAG = {
     "P": "text", "Caption": "text", "Note": "text", "FENote": "text", "BibEntry": "list", "Aside": "text",
     "H": "title", "Title": "title", "L": "list", "TOC": "list", "Table": "table", "Figure": "figure",
     **{f"H{level}": "title" for level in range(1, 10)},
 }  # fmt: skip
-_INLINE_TAGS = {"Span", "Em", "Strong", "Link", "Reference", "Quote", "Code", "Lbl", "LBody", "Annot", "Sub", "Ruby"}
+_INLINE_TAGS = {"Span", "Em", "Strong", "Link", "Reference", "Quote", "Code", "Lbl", "LBody", "Annot", "Ruby"}
 _UNLABELLED_TAGS = {"Artifact", "Formula", "Form"}
 _CAPTION_LIKE_TAGS = {"Caption", "Note", "FENote"}  # own text regions, also inside figures, tables and lists
 
@@ -49,23 +45,13 @@ class TaggedPage:
     regions: tuple[TaggedRegion, ...]
 
 
-@dataclass(frozen=True)
-class _PageObject:
-    """A leaf drawing operation. Boxes are xyxy in PDF space, y up; `line` is the line box of upright text."""
-
-    kind: str  # "text", "path", "image"
-    content_id: int
-    ink: tuple[float, float, float, float]
-    line: tuple[float, float, float, float] | None = None
-
-
 @dataclass
 class _Block:
     """A structure element that is one region per page and column. `implicit`: no paragraph tag of its own."""
 
     label: str | None
     implicit: bool = False
-    objects: list[_PageObject] = field(default_factory=list)
+    objects: list[PageObject] = field(default_factory=list)
 
 
 def is_tagged(document: pdfium.PdfDocument) -> bool:
@@ -78,16 +64,17 @@ def read_page(document: pdfium.PdfDocument, index: int) -> TaggedPage:
     page = document[index]
     try:
         width, height = page.get_size()
-        objects = list(_page_objects(page))
+        objects = list(page_objects(page))
         blocks = _blocks_by_content_id(page)
-        regions = _regions(objects, blocks, page, (width, height))
+        regions = _regions(objects, blocks, page, width, height)
         return TaggedPage(width, height, tuple(regions))
     finally:
         page.close()
 
 
-def _regions(objects, blocks, page, size) -> list[TaggedRegion]:
-    width, height = size
+def _regions(
+    objects: list[PageObject], blocks: dict[int, _Block], page: pdfium.PdfPage, width: float, height: float
+) -> list[TaggedRegion]:
     ordered: dict[int, _Block] = {}
     for item in objects:
         block = blocks.get(item.content_id)
@@ -95,10 +82,10 @@ def _regions(objects, blocks, page, size) -> list[TaggedRegion]:
             block.objects.append(item)
             ordered.setdefault(id(block), block)
     decorations = [item.ink for item in objects if item.kind == "path" and item.content_id not in blocks]
-    to_display = _displayed_frame(page, height)
+    to_display = _displayed_frame(page)
     regions = []
     for block in ordered.values():
-        for box in _boxes_of(block, decorations):
+        for box in _boxes_of(block, objects, decorations):
             x0, y0, x1, y1 = to_display(box)
             x0, x1 = max(0.0, x0), min(width, x1)
             y0, y1 = max(0.0, y0), min(height, y1)
@@ -107,18 +94,22 @@ def _regions(objects, blocks, page, size) -> list[TaggedRegion]:
     return regions
 
 
-def _boxes_of(block: _Block, decorations: list) -> list[tuple[float, float, float, float]]:
+def _boxes_of(block: _Block, objects: list[PageObject], decorations: list[Box]) -> list[Box]:
     if block.label == "figure":
         return [_union([item.ink for item in block.objects])]
     if block.label == "table":
-        return [_grown_by_rules(_union([item.line or item.ink for item in block.objects]), decorations)]
+        cells = _union([item.line or item.ink for item in block.objects])
+        own = {id(item) for item in block.objects}
+        strangers = [item.ink for item in objects if item.kind != "path" and id(item) not in own]
+        centres = [((ink[0] + ink[2]) / 2, (ink[1] + ink[3]) / 2) for ink in strangers]
+        return [_grown_by_rules(cells, decorations, centres)]
     return _column_boxes(block)
 
 
-def _column_boxes(block: _Block) -> list[tuple[float, float, float, float]]:
+def _column_boxes(block: _Block) -> list[Box]:
     """One box per run of lines: a jump up (or, untagged, a wide gap) starts the next column's box."""
-    runs: list[list] = []
-    last = None
+    runs: list[list[Box]] = []
+    last: Box | None = None
     for item in block.objects:
         box = item.line or item.ink
         if item.kind == "text" and item.line is None and not runs:
@@ -133,37 +124,44 @@ def _column_boxes(block: _Block) -> list[tuple[float, float, float, float]]:
     return [_union(run) for run in runs]
 
 
-def _grown_by_rules(box, decorations, reach: float = 9.0):
-    """A table's cell box, grown by the rules and shades that touch it. reach: points from cell text to a rule."""
-    pending = list(decorations)
-    grown = True
+def _grown_by_rules(box: Box, decorations: list[Box], strangers: list[tuple[float, float]]) -> Box:
+    """A table's cell box, grown by the rules and shades that touch it, again and again until none does.
+
+    strangers: centres of what other elements draw. A rule across the page, a frame around more than the table or a
+    tint behind a whole column would take some of them in, which shows that it is not the table's.
+    """
+    reach, pending, grown = RULE_REACH_PT, list(decorations), True
     while grown:
         grown = False
         for rule in list(pending):
-            x0, y0, x1, y1 = rule
-            overlap = min(x1, box[2]) - max(x0, box[0])
-            near = y0 <= box[3] + reach and y1 >= box[1] - reach and overlap > -reach
-            inside_width = x0 >= box[0] - 4 * reach and x1 <= box[2] + 6 * reach
-            if near and inside_width and overlap >= min(0.3 * (x1 - x0), 10.0) - reach * (x1 - x0 < 3):
-                pending.remove(rule)
-                merged = _union([box, rule])
-                grown |= merged != box
-                box = merged
+            is_beside = rule[0] > box[2] + reach or rule[2] < box[0] - reach
+            is_apart = rule[1] > box[3] + reach or rule[3] < box[1] - reach
+            is_taller = rule[1] < box[1] - 2 * reach or rule[3] > box[3] + 2 * reach
+            if is_beside or is_apart or is_taller:
+                continue
+            pending.remove(rule)
+            merged = _union([box, rule])
+            if merged != box and not any(_holds(merged, point) and not _holds(box, point) for point in strangers):
+                grown, box = True, merged
     return box
 
 
-def _union(boxes):
+def _holds(box: Box, point: tuple[float, float]) -> bool:
+    return box[0] < point[0] < box[2] and box[1] < point[1] < box[3]
+
+
+def _union(boxes: Sequence[Box]) -> Box:
     x0, y0, x1, y1 = zip(*boxes, strict=True)
     return min(x0), min(y0), max(x1), max(y1)
 
 
-def _displayed_frame(page: pdfium.PdfPage, height: float):
+def _displayed_frame(page: pdfium.PdfPage) -> Callable[[Box], Box]:
     """Function from PDF space (y up) to the displayed page (y down): crop box and /Rotate applied."""
     left, bottom, right, top = page.get_cropbox()
     rotation = page.get_rotation()
     crop_w, crop_h = right - left, top - bottom
 
-    def convert(box):
+    def convert(box: Box) -> Box:
         x0, y0, x1, y1 = box[0] - left, box[1] - bottom, box[2] - left, box[3] - bottom
         if rotation == 90:
             return y0, x0, y1, x1
@@ -174,82 +172,6 @@ def _displayed_frame(page: pdfium.PdfPage, height: float):
         return x0, crop_h - y1, x1, crop_h - y0
 
     return convert
-
-
-def _page_objects(page: pdfium.PdfPage) -> Iterator[_PageObject]:
-    count = pdfium_c.FPDFPage_CountObjects(page)
-    for index in range(count):
-        yield from _leaf_objects(pdfium_c.FPDFPage_GetObject(page, index), (1, 0, 0, 1, 0, 0), -1, 0)
-
-
-def _leaf_objects(raw, outer, inherited_id, depth) -> Iterator[_PageObject]:
-    kind = pdfium_c.FPDFPageObj_GetType(raw)
-    content_id = pdfium_c.FPDFPageObj_GetMarkedContentID(raw)
-    content_id = inherited_id if content_id < 0 else content_id
-    if kind == pdfium_c.FPDF_PAGEOBJ_FORM:
-        if depth < MAX_FORM_DEPTH:
-            inner = _multiply(_matrix(raw), outer)
-            for index in range(pdfium_c.FPDFFormObj_CountObjects(raw)):
-                yield from _leaf_objects(pdfium_c.FPDFFormObj_GetObject(raw, index), inner, content_id, depth + 1)
-        return
-    ink = _transformed(_bounds(raw), outer)
-    if kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
-        if ink[2] - ink[0] > 0.05:  # spaces have no ink
-            yield _PageObject("text", content_id, ink, _line_box(raw, outer, ink))
-    elif kind == pdfium_c.FPDF_PAGEOBJ_PATH:
-        yield _PageObject("path", content_id, _without_miter(raw, ink))
-    elif kind in (pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_SHADING):
-        yield _PageObject("image", content_id, ink)
-
-
-def _line_box(raw, outer, ink):
-    """Line box of upright text from its baseline and size, None for turned text."""
-    a, b, c, d, _, baseline = _multiply(_matrix(raw), outer)
-    if abs(b) > 0.05 * abs(a) or abs(c) > 0.05 * abs(d) or d <= 0:
-        return None
-    size = ctypes.c_float()
-    pdfium_c.FPDFTextObj_GetFontSize(raw, size)
-    em = size.value * d
-    return ink[0] - LINE_SIDE_PT, baseline - LINE_DESCENT * em, ink[2] + LINE_SIDE_PT, baseline + LINE_ASCENT * em
-
-
-def _without_miter(raw, ink):
-    """pdfium widens a stroked path by its whole stroke width on each side; half of it is drawn."""
-    has_stroke, fill, width = ctypes.c_int(), ctypes.c_int(), ctypes.c_float()
-    pdfium_c.FPDFPath_GetDrawMode(raw, fill, has_stroke)
-    if not has_stroke.value or not pdfium_c.FPDFPageObj_GetStrokeWidth(raw, width):
-        return ink
-    inset = min(width.value / 2, (ink[2] - ink[0]) / 2, (ink[3] - ink[1]) / 2)
-    return ink[0] + inset, ink[1] + inset, ink[2] - inset, ink[3] - inset
-
-
-def _bounds(raw):
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    pdfium_c.FPDFPageObj_GetBounds(raw, left, bottom, right, top)
-    return left.value, bottom.value, right.value, top.value
-
-
-def _matrix(raw):
-    matrix = pdfium_c.FS_MATRIX()
-    pdfium_c.FPDFPageObj_GetMatrix(raw, matrix)
-    return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
-
-
-def _multiply(m, n):
-    """First m, then n; both (a, b, c, d, e, f) as in PDF."""
-    return (
-        m[0] * n[0] + m[1] * n[2], m[0] * n[1] + m[1] * n[3],
-        m[2] * n[0] + m[3] * n[2], m[2] * n[1] + m[3] * n[3],
-        m[4] * n[0] + m[5] * n[2] + n[4], m[4] * n[1] + m[5] * n[3] + n[5],
-    )  # fmt: skip
-
-
-def _transformed(box, m):
-    if m == (1, 0, 0, 1, 0, 0):
-        return box
-    corners = [(x * m[0] + y * m[2] + m[4], x * m[1] + y * m[3] + m[5]) for x in box[::2] for y in box[1::2]]
-    xs, ys = zip(*corners, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _blocks_by_content_id(page: pdfium.PdfPage) -> dict[int, _Block]:
@@ -268,15 +190,19 @@ def _blocks_by_content_id(page: pdfium.PdfPage) -> dict[int, _Block]:
     return owners
 
 
-def _visit(element, block: _Block | None, owners: dict[int, _Block], depth: int) -> None:
+def _visit(element: Any, block: _Block | None, owners: dict[int, _Block], depth: int) -> None:
     if depth > 100:  # a cycle in a broken tree
         return
     tag = _tag(element)
     if tag in _UNLABELLED_TAGS and block is None:
         block = _Block(None)
-    elif tag in _LABEL_OF_TAG and (block is None or block.implicit or tag in _CAPTION_LIKE_TAGS):
-        block = _Block(_LABEL_OF_TAG[tag])
-    elif block is not None and block.label == "text" and tag in ("Figure", "Table", "L"):
+    elif (
+        tag in _LABEL_OF_TAG
+        and (block is None or block.implicit or tag in _CAPTION_LIKE_TAGS)
+        or block is not None
+        and block.label == "text"
+        and tag in ("Figure", "Table", "L")
+    ):
         block = _Block(_LABEL_OF_TAG[tag])
     implicit: _Block | None = None
     for index in range(pdfium_c.FPDF_StructElement_CountChildren(element)):
@@ -296,7 +222,7 @@ def _visit(element, block: _Block | None, owners: dict[int, _Block], depth: int)
             owners[content_id] = owner
 
 
-def _tag(element) -> str:
+def _tag(element: Any) -> str:
     size = pdfium_c.FPDF_StructElement_GetType(element, None, 0)
     if size <= 2:
         return ""

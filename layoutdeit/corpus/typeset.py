@@ -18,15 +18,15 @@ import pypdfium2 as pdfium
 
 from layoutdeit.corpus import tagged_pdf
 from layoutdeit.corpus.camera import draw_exposure, expose, jpeg_bytes, picture_boxes
-from layoutdeit.corpus.house_style import FALLBACK_FAMILIES, SANS_FAMILIES, SERIF_FAMILIES
+from layoutdeit.corpus.house_style import FALLBACK_FAMILIES, MONO_FAMILIES, SANS_FAMILIES, SERIF_FAMILIES
+from layoutdeit.corpus.journal_families import check_family_names
 from layoutdeit.corpus.page_tree import PictureRecord, write_annotations, write_origin
 from layoutdeit.corpus.templates import document_markup
-from layoutdeit.geometry import containment
 
 CORPUS_VERSION = 1  # raise when the same seed gives other pages
 SHEET_PAGES = 6
 EDGE_PT = 12.0  # nothing is set this close to the paper's edge on purpose
-MAX_COVERED = 0.3  # neighbouring line boxes share a little; more is an overflow
+MAX_OVERLAP_PT = 4.0  # line boxes of neighbours overlap by less; more is an overflow
 MIN_SIDE_PX = 2.0  # smaller boxes are slivers of a line and teach nothing
 
 
@@ -39,10 +39,12 @@ class CorpusJob:
     seed: int = 0
     split: str = "train"
     workers: int = 1
+    template_families: tuple[str, ...] = ()  # all of `journal_families` if empty
 
     def __post_init__(self) -> None:
         if self.num_pages < 1 or self.workers < 1:
             raise ValueError(f"pages and workers must be at least 1, got {self.num_pages} and {self.workers}")
+        check_family_names(self.template_families)
 
 
 def make_corpus(job: CorpusJob) -> list[PictureRecord]:
@@ -57,7 +59,13 @@ def make_corpus(job: CorpusJob) -> list[PictureRecord]:
             sheets = pool.map(_write_sheet, tasks, chunksize=1)
     records = [record for sheet in sheets for record in sheet]
     write_annotations(records, job.tree_dir, job.split)
-    origin = {"version": CORPUS_VERSION, "seed": job.seed, "pages": job.num_pages, "fonts": list(installed_families())}
+    origin = {
+        "version": CORPUS_VERSION,
+        "seed": job.seed,
+        "pages": job.num_pages,
+        "families": list(job.template_families),
+        "fonts": list(installed_families()),
+    }
     write_origin(job.tree_dir, job.split, origin)
     return records
 
@@ -67,7 +75,7 @@ def installed_families() -> tuple[str, ...]:
     """The families of the house styles that this machine has."""
     typst = _typst()
     found = set(typst.Fonts().families())
-    return tuple(sorted(found.intersection([*SERIF_FAMILIES, *SANS_FAMILIES, *FALLBACK_FAMILIES])))
+    return tuple(sorted(found.intersection([*SERIF_FAMILIES, *SANS_FAMILIES, *MONO_FAMILIES, *FALLBACK_FAMILIES])))
 
 
 def set_pdf(markup: str) -> bytes:
@@ -75,14 +83,15 @@ def set_pdf(markup: str) -> bytes:
     return _compiler().compile(input=markup.encode("utf-8"), format="pdf")
 
 
-def sheet_pages(seed: int, sheet: int) -> list[PicturedPage]:
+def sheet_pages(seed: int, sheet: int, template_families: tuple[str, ...] = ()) -> list[PicturedPage]:
     """The SHEET_PAGES pages of a sheet, pictured."""
     pages: list[PicturedPage] = []
     attempt = 0
     while len(pages) < SHEET_PAGES:
         rng = random.Random(f"{seed}/{sheet}/{attempt}")
         wanted = SHEET_PAGES - len(pages)
-        document = pdfium.PdfDocument(set_pdf(document_markup(rng, installed_families(), wanted)))
+        markup = document_markup(rng, installed_families(), wanted, template_families)
+        document = pdfium.PdfDocument(set_pdf(markup))
         try:
             for index in range(min(len(document), wanted)):
                 page = tagged_pdf.read_page(document, index)
@@ -105,18 +114,20 @@ class PicturedPage:
 
 
 def is_sound(page: tagged_pdf.TaggedPage) -> bool:
-    """Whether no region runs off the page or covers another: Typst lets what fits nowhere overflow."""
+    """Whether no region runs off the page or into another: Typst lets what fits nowhere overflow."""
     boxes = np.array([region.box for region in page.regions]).reshape(-1, 4)
-    if len(boxes) and (boxes[:, 3].max() > page.height - EDGE_PT or boxes[:, 2].max() > page.width - EDGE_PT):
+    if not len(boxes):
+        return True
+    if boxes[:, 3].max() > page.height - EDGE_PT or boxes[:, 2].max() > page.width - EDGE_PT:
         return False
-    covered = containment(boxes, boxes)
-    np.fill_diagonal(covered, 0)
-    return not len(boxes) or covered.max() < MAX_COVERED
+    top_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])  # (N, N, 2)
+    bottom_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])  # (N, N, 2)
+    depth = (bottom_right - top_left).min(axis=2)  # (N, N), positive where two boxes overlap
+    np.fill_diagonal(depth, 0)
+    return bool(depth.max() < MAX_OVERLAP_PT)
 
 
-def _picture(
-    document: pdfium.PdfDocument, index: int, page: tagged_pdf.TaggedPage, rng: random.Random
-) -> PicturedPage:
+def _picture(document: pdfium.PdfDocument, index: int, page: tagged_pdf.TaggedPage, rng: random.Random) -> PicturedPage:
     exposure = draw_exposure(rng)
     picture = document[index].render(scale=exposure.scale).to_pil().convert("RGB")
     boxes = picture_boxes([region.box for region in page.regions], exposure, picture.size)
@@ -132,7 +143,7 @@ def _picture(
 def _write_sheet(task: tuple[CorpusJob, int]) -> list[PictureRecord]:
     job, sheet = task
     records = []
-    for offset, page in enumerate(sheet_pages(job.seed, sheet)):
+    for offset, page in enumerate(sheet_pages(job.seed, sheet, job.template_families)):
         number = sheet * SHEET_PAGES + offset
         if number >= job.num_pages:
             break

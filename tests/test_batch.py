@@ -1,0 +1,98 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, select_pages
+
+NAME = st.sampled_from(["x.pdf", "X.PDF", "y.pdf", "x", "x-2.pdf", "x.pdf.pdf"])
+FOLDER = st.sampled_from(["a", "b", "a/c", "A", "x"])
+
+
+def touch(folder: Path, *names: str) -> list[Path]:
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return paths
+
+
+def names_of(inputs: list[Input], out: Path) -> list[str]:
+    return [target.relative_to(out).as_posix() for target in plan_targets(inputs, out)]
+
+
+def test_folders_are_searched_for_pdfs(tmp_path):
+    touch(tmp_path, "b.pdf", "a.PDF", "deep/er/c.pdf", "note.txt", ".hidden.pdf", ".trash/d.pdf", "b.annotated.pdf")
+    assert [item.relative.as_posix() for item in find_inputs([tmp_path])] == ["a.PDF", "b.pdf", "deep/er/c.pdf"]
+
+
+def test_each_file_comes_once_and_results_never(tmp_path):
+    path, _ = touch(tmp_path, "a.pdf", "out/b.pdf")
+    assert [item.path for item in find_inputs([path, tmp_path], out_dir=tmp_path / "out")] == [path]
+    assert len(find_inputs([tmp_path], out_dir=tmp_path)) == 2
+
+
+def test_files_given_are_taken_as_they_are(tmp_path):
+    text, missing = tmp_path / "note.txt", tmp_path / "none.pdf"
+    text.touch()
+    assert [item.path for item in find_inputs([text, missing])] == [text, missing]
+
+
+def test_targets_are_stems_below_their_folder(tmp_path):
+    touch(tmp_path, "scans/one.pdf", "scans/sub/two.v1.pdf", "three.pdf")
+    inputs = find_inputs([tmp_path / "three.pdf", tmp_path / "scans"])
+    assert names_of(inputs, Path("out")) == ["three", "one", "sub/two.v1"]
+
+
+def test_equal_stems_keep_their_folders(tmp_path):
+    inputs = find_inputs(touch(tmp_path, "a/x.pdf", "b/x.pdf", "a/y.pdf"))
+    assert names_of(inputs, Path("out")) == ["a/x", "b/x", "y"]
+
+
+def test_equal_paths_of_two_folders_are_told_apart(tmp_path):
+    touch(tmp_path, "m/sub/x.pdf", "n/sub/x.pdf")
+    assert names_of(find_inputs([tmp_path / "m", tmp_path / "n"]), Path("out")) == ["m/sub/x", "n/sub/x"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(FOLDER, NAME).map("/".join), unique=True, max_size=8), st.booleans())
+def test_no_two_inputs_share_a_target(paths, from_folder):
+    inputs = [Input(Path("/in", path), Path(path if from_folder else Path(path).name)) for path in paths]
+    targets = plan_targets(inputs, Path("/out"))
+    assert len({str(target).casefold() for target in targets}) == len(inputs)
+    assert all(Path("/out") in target.parents and ".." not in target.parts for target in targets)
+
+
+def test_many_alike_take_no_time(tmp_path):
+    inputs = [Input(Path(f"/in/{number}/x.pdf"), Path("x.pdf")) for number in range(300)]
+    assert names_of(inputs, Path("out"))[:2] == ["0/x", "1/x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "pages"),
+    [("1", [1]), ("1-3,7", [1, 2, 3, 7]), ("7, 1 - 2", [1, 2, 7]), ("9-", [9, 10]), ("2,2,1-3", [1, 2, 3])],
+)
+def test_page_ranges(text, pages):
+    assert select_pages(parse_pages(text), 10) == pages
+
+
+def test_pages_beyond_the_end_are_left_out_however_many():
+    assert select_pages(parse_pages("2-999999999,5-"), 3) == [2, 3]
+    assert select_pages(parse_pages("8"), 3) == []
+    assert select_pages(None, 3) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", "0", "3-1", "a", "1;2", "-3", "1,", "1--2", "1.5", "1-2-3", "9" * 30])
+def test_bad_page_ranges_are_errors(text):
+    with pytest.raises(ValueError, match="cannot read"):
+        parse_pages(text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any bytes as names")
+def test_name_that_is_no_unicode(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.pdf"))
+    path.touch()
+    assert len(plan_targets(find_inputs([tmp_path]), tmp_path)) == 1

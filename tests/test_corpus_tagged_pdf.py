@@ -1,0 +1,145 @@
+"""Boxes read from the tags of small Typst documents."""
+
+from __future__ import annotations
+
+import pypdfium2 as pdfium
+import pytest
+
+typst = pytest.importorskip("typst")
+
+from layoutdeit.corpus import page_objects  # noqa: E402
+from layoutdeit.corpus.annotate import annotate_pdfs  # noqa: E402
+from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
+from layoutdeit.corpus.tagged_pdf import TaggedPage, is_tagged, read_page  # noqa: E402
+
+PAGE = "#set page(width: 300pt, height: 400pt, margin: 40pt)\n"
+BODY = '#set text(font: "Libertinus Serif", size: 10pt, top-edge: 0.75em, bottom-edge: -0.25em)\n'
+
+
+def pages_of(body: str, page: str = PAGE) -> list[TaggedPage]:
+    document = pdfium.PdfDocument(typst.compile((page + BODY + body).encode()))
+    return [read_page(document, index) for index in range(len(document))]
+
+
+def labels_of(page: TaggedPage) -> list[str]:
+    return [region.label for region in page.regions]
+
+
+def test_boxes_stand_at_known_places():
+    (page,) = pages_of(
+        "#set par(leading: 0.2em, spacing: 0.2em)\n"
+        "#place(dx: 20pt, dy: 50pt, heading[Xylophone])\n"
+        "#place(dx: 0pt, dy: 100pt, block(width: 120pt, par[one \\ two \\ three]))\n"
+        "#place(dx: 100pt, dy: 200pt, image(bytes(\"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 30'>"
+        "<rect width='60' height='30' fill='red'/></svg>\"), width: 60pt))"
+    )
+    boxes = {region.label: region.box for region in page.regions}
+    assert set(boxes) == {"title", "text", "figure"}
+    assert boxes["figure"] == pytest.approx((140, 240, 200, 270), abs=0.1)
+    # The first baseline is .75 em below the block's top, the third two pitches of 1.2 em further down.
+    first_baseline, size = 140 + 7.5, 10
+    top = first_baseline - page_objects.LINE_ASCENT * size
+    bottom = first_baseline + 2 * 12 + page_objects.LINE_DESCENT * size
+    assert boxes["text"][1] == pytest.approx(top, abs=0.1)
+    assert boxes["text"][3] == pytest.approx(bottom, abs=0.1)
+    assert boxes["text"][0] == pytest.approx(40, abs=1.0)
+    assert boxes["title"][0] == pytest.approx(60, abs=1.0)
+
+
+def test_paragraph_across_columns_gives_a_box_on_each_side():
+    (page,) = pages_of("#set page(columns: 2)\n#v(270pt)\n" + "words in a row " * 22)
+    assert labels_of(page) == ["text", "text"]
+    left, right = (region.box for region in page.regions)
+    assert left[2] < right[0]
+    assert left[1] > right[1]
+
+
+def test_list_is_one_box_per_column_with_what_it_nests():
+    items = "\n".join(f"- item {n}\n  - nested {n}" for n in range(16))
+    (page,) = pages_of(f"#set page(columns: 2)\n{items}")
+    assert labels_of(page) == ["list", "list"]
+
+
+def test_paragraph_across_pages_gives_a_box_on_each():
+    pages = pages_of("#v(290pt)\n" + "words in a row " * 30)
+    assert [labels_of(page) for page in pages] == [["text"], ["text"]]
+
+
+def test_captions_are_text_outside_table_and_figure():
+    (page,) = pages_of(
+        "#figure(table(columns: 2, [a], [b], [c], [d]), caption: figure.caption(position: top)[Numbers])\n"
+        "#figure(image(bytes(\"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 30'>"
+        "<rect width='60' height='30'/></svg>\"), width: 60pt), caption: [Picture])"
+    )
+    assert sorted(labels_of(page)) == ["figure", "table", "text", "text"]
+    boxes = sorted((region.box[1], region.label) for region in page.regions)
+    assert [label for _, label in boxes] == ["text", "table", "figure", "text"]
+
+
+def test_table_box_reaches_its_rules():
+    (page,) = pages_of(
+        "#table(columns: (100pt, 100pt), stroke: none, inset: 4pt, table.hline(stroke: 1pt), [a], [b], [c], [d],"
+        " table.hline(stroke: 1pt))"
+    )
+    (region,) = page.regions
+    assert region.label == "table"
+    assert region.box[0] == pytest.approx(40, abs=0.6)
+    assert region.box[2] == pytest.approx(240, abs=0.6)
+    assert region.box[1] == pytest.approx(40, abs=0.6)
+    assert region.box[3] == pytest.approx(40 + 2 * (10 + 8), abs=0.6)
+
+
+def test_table_leaves_the_tint_behind_the_column():
+    (page,) = pages_of(
+        "#block(fill: luma(220), inset: 6pt, width: 100%)[\n#par[Above.]\n#v(60pt)\n"
+        "#table(columns: 2, stroke: none, [a], [b], [c], [d])\n#v(60pt)\n#par[Below.]\n]"
+    )
+    (table,) = [region.box for region in page.regions if region.label == "table"]
+    assert table[3] - table[1] < 50
+
+
+def test_decorations_have_no_boxes():
+    (page,) = pages_of(
+        "#set page(header: [Running head], footer: [7], background: place(rect(width: 20pt, height: 90pt)))\n"
+        "#pdf.artifact[BANNER #line(length: 50%)]\n"
+    )
+    assert page.regions == ()
+
+
+def test_footnote_is_its_own_text():
+    (page,) = pages_of("A claim.#footnote[A doubt.]")
+    assert labels_of(page) == ["text", "text"]
+    assert page.regions[1].box[1] > page.regions[0].box[3]
+
+
+def test_empty_page_has_no_regions():
+    (page,) = pages_of("#v(1pt)")
+    assert page.regions == ()
+    assert (page.width, page.height) == (300, 400)
+
+
+def test_turned_page_is_read_as_displayed():
+    document = pdfium.PdfDocument(typst.compile((PAGE + BODY + "#place(dx: 10pt, dy: 20pt)[= Head]").encode()))
+    upright = read_page(document, 0).regions[0].box
+    document[0].set_rotation(90)
+    page = read_page(document, 0)
+    assert (page.width, page.height) == (400, 300)
+    turned = page.regions[0].box
+    assert turned == pytest.approx((400 - upright[3], upright[0], 400 - upright[1], upright[2]), abs=0.1)
+
+
+def test_untagged_and_broken_files_are_skipped_with_the_reason(tmp_path):
+    source = (PAGE + BODY + "= Head\n\nText.").encode()
+    (tmp_path / "tagged.pdf").write_bytes(typst.compile(source))
+    (tmp_path / "plain.pdf").write_bytes(typst.compile(source, pdf_tags=False))
+    (tmp_path / "broken.pdf").write_bytes(b"not a pdf")
+    assert not is_tagged(pdfium.PdfDocument(tmp_path / "plain.pdf"))
+    paths = [tmp_path / name for name in ("plain.pdf", "tagged.pdf", "broken.pdf")]
+    report = annotate_pdfs(paths, tmp_path / "tree")
+    assert report.num_pages == 1
+    reasons = {path.name: reason for path, reason in report.skipped}
+    assert "no tags" in reasons["plain.pdf"]
+    assert "broken.pdf" in reasons
+    (record,) = read_annotations(tmp_path / "tree", "train")
+    assert [label for label, _ in record.regions] == ["title", "text"]
+    assert (record.width, record.height) == (300, 400)

@@ -1,0 +1,103 @@
+"""Pages set with Typst: the same for any number of workers, with boxes inside the page."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("typst")
+
+from layoutdeit.corpus import typeset  # noqa: E402
+from layoutdeit.corpus.contact_sheet import contact_sheet, describe  # noqa: E402
+from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS  # noqa: E402
+from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
+from layoutdeit.corpus.prose import Prose, escape  # noqa: E402
+from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedRegion  # noqa: E402
+from layoutdeit.corpus.templates import document_markup  # noqa: E402
+from layoutdeit.labels import LABELS  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    tree_dir = tmp_path_factory.mktemp("corpus")
+    typeset.make_corpus(typeset.CorpusJob(14, tree_dir, seed=3))
+    return tree_dir
+
+
+def test_tree_has_publaynets_shape(tree):
+    content = json.loads((tree / "train.json").read_text())
+    assert len(content["images"]) == 14
+    assert {image["file_name"] for image in content["images"]} == {path.name for path in (tree / "train").iterdir()}
+    assert [(c["id"], c["name"]) for c in content["categories"]] == [(label.id, label.name) for label in LABELS]
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    for item in content["annotations"]:
+        x, y, w, h = item["bbox"]
+        width, height = sizes[item["image_id"]]
+        assert w > 0 and h > 0 and x >= 0 and y >= 0
+        assert x + w <= width + 0.01 and y + h <= height + 0.01
+        assert item["area"] == pytest.approx(w * h, abs=0.01)
+        assert len(item["segmentation"][0]) == 8
+        assert item["iscrowd"] == 0
+    assert len({item["id"] for item in content["annotations"]}) == len(content["annotations"])
+    origin = json.loads((tree / "corpus.json").read_text())["train"]
+    assert origin["seed"] == 3 and origin["fonts"]
+
+
+def test_pages_are_equal_for_any_number_of_workers(tree, tmp_path):
+    typeset.make_corpus(typeset.CorpusJob(10, tmp_path, seed=3, workers=2))
+    made = sorted((tmp_path / "train").iterdir())
+    assert len(made) == 10
+    for path in made:
+        assert path.read_bytes() == (tree / "train" / path.name).read_bytes()
+    assert read_annotations(tmp_path, "train") == read_annotations(tree, "train")[:10]
+
+
+def test_other_seeds_give_other_pages():
+    assert typeset.sheet_pages(1, 0)[0].jpeg != typeset.sheet_pages(2, 0)[0].jpeg
+
+
+@pytest.mark.parametrize("family", sorted(FAMILY_WEIGHTS))
+def test_each_family_compiles(family):
+    for seed in range(2):
+        markup = document_markup(random.Random(seed), typeset.installed_families(), 2, (family,))
+        assert typeset.set_pdf(markup).startswith(b"%PDF")
+
+
+def test_overflowing_pages_are_turned_down():
+    lines = tuple(TaggedRegion("text", (50, y, 250, y + 12)) for y in (40, 51, 62))
+    assert typeset.is_sound(TaggedPage(300, 400, lines))
+    assert typeset.is_sound(TaggedPage(300, 400, ()))
+    assert not typeset.is_sound(TaggedPage(300, 400, (*lines, TaggedRegion("table", (50, 30, 250, 60)))))
+    assert not typeset.is_sound(TaggedPage(300, 400, (TaggedRegion("text", (50, 300, 250, 399)),)))
+
+
+def test_wrong_jobs_say_what_is_wrong(tmp_path):
+    with pytest.raises(ValueError, match="at least 1"):
+        typeset.CorpusJob(0, tmp_path)
+    with pytest.raises(ValueError, match="use some of free"):
+        typeset.CorpusJob(5, tmp_path, template_families=("nature",))
+
+
+def test_escaped_text_is_shown_as_it_is():
+    rng = random.Random(0)
+    for text in ("- 5 * [a] #b $c$ <d> @e ~f _g_", "= head", "//x -- y", "", "1/2", "+"):
+        assert typeset.set_pdf(escape(text))
+    assert len(Prose(rng).paragraph_markup(80).split()) >= 80
+
+
+def test_check_describes_and_draws(tree):
+    records = read_annotations(tree, "train")
+    assert "pages 14" in describe(records)
+    assert describe([]) == "no pages"
+    sheet = contact_sheet(records[:3], tree / "train", num_columns=2, page_width=100)
+    assert sheet.width == 2 * 106
+
+
+def test_command_line_needs_no_torch_and_answers_at_once():
+    code = "import sys, layoutdeit.corpus.__main__; print([n for n in ('torch', 'numpy', 'typst') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,133 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from handmade_pdf import Sheet, filled, make_pdf
+from PIL import Image
+from placed_rectangles import extent, near_colour
+
+from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv, to_json, write_atomically
+from layoutdeit.labels import LABELS, label_by_name
+from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
+from layoutdeit.pdf import PdfError, open_document
+
+RECT = (100, 300, 220, 340)  # in user space
+SHEETS = Sheet(filled(RECT), (0, 0, 400, 500)), Sheet(is_broken=True), Sheet(media=(0, 0, 400, 500), rotate=90)
+
+
+@pytest.fixture
+def document():
+    with open_document(make_pdf(*SHEETS), name="report.v1.pdf") as document:
+        yield document
+
+
+@pytest.fixture
+def layout(document):
+    found = Region("table", 0.87654, (100, 160, 220, 200), 'a "cell",\n=1+1')
+    pages = (
+        PageLayout(1, 400, 500, (found, Region("title", 0.9, (0, 0, 400, 20), None))),
+        PageLayout(2, 0, 0, error=PageError("render", "page 2 is damaged.")),
+        PageLayout(3, 500, 400),
+    )
+    source = SourceInfo(document.name, document.sha256, document.num_pages)
+    return DocumentLayout(source, ModelInfo("none", "", "none"), pages)
+
+
+def test_every_format_writes_what_it_says(layout, document, tmp_path):
+    written = export(layout, document, tmp_path / "out" / "report.v1", EXPORTERS)
+    assert all(path.exists() for path in written)
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert files == [
+        "out/report.v1.annotated.pdf",
+        "out/report.v1.csv",
+        "out/report.v1.json",
+        "out/report.v1/coco/annotations.json",
+        "out/report.v1/coco/image-0001.png",
+        "out/report.v1/coco/image-0003.png",
+        "out/report.v1/page-0001.png",
+        "out/report.v1/page-0003.png",
+    ]
+
+
+def test_json_reads_back(layout, document, tmp_path):
+    (path,) = export(layout, document, tmp_path / "x", ["json"])
+    again = DocumentLayout.from_dict(json.loads(path.read_text("utf-8")))
+    assert to_json(again) == to_json(layout)
+    assert again.pages[1].error == layout.pages[1].error
+
+
+def test_csv_has_a_row_per_region(layout):
+    rows = list(csv.DictReader(io.StringIO(to_csv(layout), newline="")))
+    assert [(row["page"], row["label"], row["score"]) for row in rows] == [
+        ("1", "table", "0.8765"),
+        ("1", "title", "0.9"),
+    ]
+    assert [float(rows[0][name]) for name in ("x0", "y0", "x1", "y1")] == [100, 160, 220, 200]
+    assert rows[0]["text"] == 'a "cell",\n=1+1' and rows[1]["text"] == ""
+
+
+def test_overlay_has_the_box_on_the_rectangle(layout, document, tmp_path):
+    export(layout, document, tmp_path / "x", ["png"])
+    with Image.open(tmp_path / "x" / "page-0001.png") as picture:
+        assert picture.size == document.render(0).image.size
+        border = extent(near_colour(picture, label_by_name("table").colour, 3))
+    np.testing.assert_allclose(border, np.array([[100, 160, 220, 200]]) * 100 / 72, atol=1.5)
+
+
+def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
+    (folder,) = export(layout, document, tmp_path / "x", ["coco"])
+    data = json.loads((folder / "annotations.json").read_text())
+    assert [category["id"] for category in data["categories"]] == [label.id for label in LABELS]
+    assert [image["id"] for image in data["images"]] == [1, 3]
+    for image in data["images"]:
+        with Image.open(folder / image["file_name"]) as picture:
+            assert picture.size == (image["width"], image["height"])
+    table, title = data["annotations"]
+    assert (table["id"], title["id"], table["image_id"], table["category_id"]) == (1, 2, 1, 4)
+    assert table["area"] == pytest.approx(table["bbox"][2] * table["bbox"][3], abs=0.1)
+    with Image.open(folder / "image-0001.png") as picture:
+        ink = extent(near_colour(picture, (0, 0, 0), 127))[0]
+    x, y, width, height = table["bbox"]
+    np.testing.assert_allclose([x, y, x + width, y + height], ink, atol=1.1)
+
+
+def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
+    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv"):
+        export(layout, document, tmp_path / "x", ["json", "docx"])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="no format"):
+        chosen_formats([" "])
+    assert chosen_formats(["JSON", " png", "json"]) == ("json", "png")
+
+
+def test_one_format_failing_does_not_cost_the_others(layout, document, tmp_path):
+    (tmp_path / "x").write_text("where the folder of pictures should be")
+    with pytest.raises(OSError):
+        export(layout, document, tmp_path / "x", ["png", "json"])
+    assert (tmp_path / "x.json").exists()
+
+
+def test_page_that_cannot_be_drawn_again_is_a_pdf_error(layout, document, tmp_path):
+    lost = DocumentLayout(layout.source, layout.model, (PageLayout(2, 400, 500),))
+    with pytest.raises(PdfError, match="page 2"):
+        export(lost, document, tmp_path / "x", ["png"])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError])
+def test_interrupted_writing_leaves_the_old_file_and_no_other(tmp_path, interruption):
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(interruption), write_atomically(path) as file:
+        file.write(b"half of the n")
+        raise interruption
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_results_are_readable_by_others_as_the_umask_says(tmp_path):
+    (tmp_path / "usual").touch()
+    with write_atomically(tmp_path / "result"):
+        pass
+    assert (tmp_path / "result").stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from layoutdeit.geometry import iou
+from layoutdeit.postprocess import MAX_IOU, build_regions, clean
+
+TEXT, TITLE, LIST, TABLE, FIGURE = 1, 2, 3, 4, 5
+DETECTION = st.tuples(
+    st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)),
+    st.integers(1, 5),
+    st.integers(0, 20).map(lambda n: n / 20),
+)
+
+
+def arrays(found):
+    boxes = np.array([(x, y, x + w, y + h) for (x, y, w, h), _, _ in found], dtype=float).reshape(-1, 4)
+    return boxes, np.array([label for _, label, _ in found], dtype=int), np.array([score for *_, score in found])
+
+
+def kept(*found):
+    """Indices kept of (box, label, score)."""
+    boxes, labels, scores = zip(*found, strict=True)
+    return clean(np.array(boxes), np.array(labels), np.array(scores)).tolist()
+
+
+def test_doubles_go_whatever_their_classes():
+    box, nearly = (10, 10, 110, 60), (12, 10, 110, 62)
+    assert kept((box, TEXT, 0.6), (nearly, TITLE, 0.9)) == [1]
+    assert kept((box, TEXT, 0.9), (box, TEXT, 0.9)) == [0]
+
+
+def test_part_of_a_better_region_of_its_class_goes():
+    whole, part = (0, 0, 100, 100), (5, 5, 60, 20)
+    assert kept((whole, TEXT, 0.9), (part, TEXT, 0.8)) == [0]
+    assert kept((whole, TEXT, 0.7), (part, TEXT, 0.8)) == [1, 0]  # never the better one
+
+
+@pytest.mark.parametrize("whole", [LIST, TABLE, FIGURE])
+def test_text_inside_a_better_list_table_or_figure_goes(whole):
+    assert kept(((0, 0, 100, 100), whole, 0.9), ((5, 5, 60, 20), TEXT, 0.8)) == [0]
+
+
+def test_legitimate_nesting_stays():
+    figure, table, title = ((0, 0, 100, 100), FIGURE, 0.9), ((5, 5, 60, 40), TABLE, 0.8), ((5, 60, 60, 70), TITLE, 0.7)
+    assert kept(figure, table, title) == [0, 1, 2]
+
+
+def test_neighbours_that_touch_or_overlap_a_little_stay():
+    assert kept(((0, 0, 100, 50), TEXT, 0.9), ((0, 48, 100, 100), TEXT, 0.8), ((100, 0, 200, 50), TEXT, 0.7)) == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_what_a_removed_box_would_have_removed_stays():
+    """A box beaten by a better one has no say over a third."""
+    first, second, third = (0, 0, 100, 100), (0, 40, 100, 140), (0, 80, 100, 180)
+    boxes, labels, scores = np.array([first, second, third]), np.full(3, TEXT), np.array([0.9, 0.8, 0.7])
+    assert clean(boxes, labels, scores, max_iou=0.4).tolist() == [0, 2]
+
+
+def test_empty_and_impossible_boxes_go():
+    nan, inf = float("nan"), float("inf")
+    bad = [(5, 5, 5, 50), (9, 9, 3, 3), (0, 0, nan, 9), (0, 0, inf, 9)]
+    assert kept(*[(box, TEXT, 0.9) for box in bad], ((0, 0, 9, 9), TEXT, nan), ((0, 0, 10, 10), TEXT, 0.5)) == [5]
+
+
+def test_no_detections_give_no_regions():
+    none = np.zeros((0, 4)), np.zeros(0, dtype=int), np.zeros(0)
+    assert clean(*none).tolist() == []
+    assert build_regions(*none, (612, 792)) == ()
+
+
+def test_rules_can_be_switched_off():
+    boxes, labels, scores = np.array([(0, 0, 9, 9)] * 2), np.array([TEXT, TEXT]), np.array([0.9, 0.8])
+    assert clean(boxes, labels, scores, max_iou=2, min_contained=2).tolist() == [0, 1]
+
+
+@settings(deadline=None)
+@given(st.lists(DETECTION, max_size=10))
+def test_kept_boxes_are_no_doubles_and_best_first(found):
+    boxes, labels, scores = arrays(found)
+    chosen = clean(boxes, labels, scores)
+    overlap = iou(boxes[chosen], boxes[chosen])
+    assert (overlap[~np.eye(len(chosen), dtype=bool)] <= MAX_IOU).all()
+    assert (np.diff(scores[chosen]) <= 0).all()
+
+
+@settings(deadline=None)
+@given(st.lists(DETECTION, max_size=10), st.integers(0, 20).map(lambda n: n / 20))
+def test_filtering_after_cleaning_is_cleaning_at_that_score(found, score):
+    boxes, labels, scores = arrays(found)
+    low = [index for index in clean(boxes, labels, scores) if scores[index] >= score]
+    assert low == clean(boxes, labels, scores, min_score=score).tolist()
+
+
+@settings(deadline=None)
+@given(st.lists(DETECTION, max_size=10))
+def test_cleaning_twice_changes_nothing(found):
+    boxes, labels, scores = arrays(found)
+    chosen = clean(boxes, labels, scores)
+    assert clean(boxes[chosen], labels[chosen], scores[chosen]).tolist() == list(range(len(chosen)))
+
+
+def test_regions_are_cut_to_the_page():
+    boxes = np.array([[-5, 10, 50, 900], [700, 10, 720, 30], [1, 2, 3, 4]])
+    regions = build_regions(boxes, np.array([5, 1, 2]), np.array([0.9, 0.8, 0.7]), (612, 792), ["a", "b", None])
+    assert [(region.label, region.box, region.text) for region in regions] == [
+        ("figure", (0, 10, 50, 792), "a"),
+        ("title", (1, 2, 3, 4), None),
+    ]

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from handmade_pdf import Sheet, make_pdf, written
+from placed_rectangles import extent, near_colour
+
+from layoutdeit.geometry import pixels_to_points
+from layoutdeit.pdf import open_document
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("user_unit", [None, 2])
+def test_words_are_where_their_ink_is(rotate, user_unit):
+    sheet = Sheet(written("Hxh", 150, 200, 30), (-20, 40, 400, 500), (100, 100, 350, 400), rotate, user_unit)
+    with open_document(make_pdf(sheet)) as document:
+        (word,) = document.words(0)
+        picture = document.render(0, dpi=144)
+        ink = extent(near_colour(picture.image, (0, 0, 0), 127))
+        ink = pixels_to_points(ink, picture.image.size, document.page_size(0))
+    assert word.text == "Hxh"
+    np.testing.assert_allclose([word.box], ink, atol=1.5)
+
+
+def test_words_come_in_the_order_of_the_file():
+    content = written("second line", 72, 600) + written("first", 72, 700)
+    with open_document(make_pdf(Sheet(content))) as document:
+        assert [word.text for word in document.words(0)] == ["second", "line", "first"]
+
+
+def test_page_without_text_has_no_words():
+    with open_document(make_pdf(Sheet())) as document:
+        assert document.words(0) == ()
+
+
+def test_hyphen_at_the_end_of_a_line_ends_the_word():
+    content = written("a hyphen-", 72, 700) + written("ated word", 72, 686)
+    with open_document(make_pdf(Sheet(content))) as document:
+        words = document.words(0)
+    assert [word.text for word in words] == ["a", "hyphen-", "ated", "word"]
+    assert all(word.box[3] - word.box[1] < 14 for word in words)
+
+
+def test_real_words_can_be_written_as_utf8(data_dir):
+    for path in sorted((data_dir / "pdfs").glob("*.pdf")):
+        with open_document(path, password="openpassword") as document:
+            texts = [word.text for word in document.words(0)]
+        assert all(text and text.isprintable() and text.encode() for text in texts)

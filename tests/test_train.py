@@ -1,0 +1,114 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from detector_fixtures import write_tree
+
+from layoutdeit.train import CHECKPOINT_NAME, MODEL_NAME, main
+from layoutdeit.weights import load_model, read_model_file
+
+DEBUG = """
+num_steps: 6
+batch_size: 2
+checkpoint_every: 2
+log_every: 1
+precision: 32-true
+detector:
+  backbone: {name: deit_tiny_patch16_224, grid_size_px: [128, 96], drop_path: 0.1}
+  channels: 16
+  input: {short_side: 96, long_side: 160, train_short_sides: [80, 96]}
+  proposals: {anchor_sizes: [8, 16, 32, 64, 128], anchors_per_image: 64, train_candidates: 50, train_proposals: 50}
+  heads: {canonical_box_size: 56, box_dim: 32, rois_per_image: 32, mask_dim: 8, mask_layers: 1}
+data: {num_workers: 0, val_split: train, crop_range_px: [60, 90]}
+optim: {learning_rate: 1.0e-3, warmup_steps: 2, ema_decay: 0.9}
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    write_tree(tmp_path / "tree")
+    (tmp_path / "debug.yaml").write_text(DEBUG)
+
+    def arguments(output: str, *more: str) -> list[str]:
+        return [
+            str(tmp_path / "debug.yaml"),
+            f"data.root={tmp_path / 'tree'}",
+            f"output_dir={tmp_path / output}",
+            *more,
+        ]
+
+    return tmp_path, arguments
+
+
+def test_a_run_writes_log_checkpoint_metrics_and_a_model_that_loads(job):
+    folder, arguments = job
+    assert main(arguments("run")) == 0
+    with open(folder / "run" / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert "overall" in json.loads((folder / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    loaded = load_model(folder / "run" / MODEL_NAME)
+    assert loaded.record["pages_seen"] == 12 and loaded.record["settings"]["batch_size"] == 2
+    assert str(folder) not in json.dumps(loaded.record)
+
+
+def test_paused_and_resumed_equals_uninterrupted_bit_for_bit(job):
+    folder, arguments = job
+    assert main(arguments("whole")) == 0
+    assert main(arguments("parts", "max_minutes=0.00001")) == 0
+    assert not (folder / "parts" / MODEL_NAME).exists()
+    assert torch.load(folder / "parts" / CHECKPOINT_NAME, weights_only=True)["step"] == 1
+    assert main(arguments("parts")) == 0
+    whole, parts = (read_model_file(folder / name / MODEL_NAME)[2] for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(job):
+    folder, arguments = job
+    assert main(arguments("whole", "num_steps=12")) == 0
+    command = [sys.executable, "-m", "layoutdeit.train", *arguments("killed", "num_steps=12")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    log_path = folder / "killed" / "log.csv"
+    deadline = time.monotonic() + 120
+    while not (log_path.exists() and log_path.read_text().count("\n") > 5) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "killed" / MODEL_NAME).exists(), "it ended before it was killed: the test shows nothing"
+    assert torch.load(folder / "killed" / CHECKPOINT_NAME, weights_only=True)["step"] >= 2
+    assert main(arguments("killed", "num_steps=12")) == 0
+    whole, killed = (read_model_file(folder / name / MODEL_NAME)[2] for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_a_run_can_start_from_a_model_or_a_backbone(job, capsys):
+    folder, arguments = job
+    assert main(arguments("first", "num_steps=2")) == 0
+    model = folder / "first" / MODEL_NAME
+    assert main(arguments("second", f"init_from={model}", "num_steps=1", "optim.learning_rate=0")) == 0
+    first, second = read_model_file(model)[2], read_model_file(folder / "second" / MODEL_NAME)[2]
+    parameters = [name for name in first if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(first[name], second[name]) for name in parameters)
+
+    from backbone.deit import build_deit
+
+    backbone = build_deit("deit_tiny_patch16_224")
+    torch.save({"model": backbone.state_dict()}, folder / "official.pth")
+    assert main(arguments("third", f"init_from={folder / 'official.pth'}", "num_steps=1", "optim.learning_rate=0")) == 0
+    third = read_model_file(folder / "third" / MODEL_NAME)[2]
+    weight = backbone.state_dict()["blocks.3.mlp.fc1.weight"]
+    torch.testing.assert_close(third["pyramid.bottom_up.blocks.3.mlp.fc1.weight"], weight, rtol=1e-3, atol=1e-5)
+
+
+def test_usage_errors_and_missing_data_are_sentences(job, capsys):
+    folder, arguments = job
+    assert main(arguments("x", "batchsize=3")) == 2
+    assert "batchsize" in capsys.readouterr().err
+    assert main([*arguments("x"), f"data.root={folder / 'nowhere'}"]) == 1
+    assert "expected PubLayNet's tree" in capsys.readouterr().err
