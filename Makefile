@@ -97,7 +97,10 @@ system-test: system
 
 # Made pages look alike when only Typst's own typefaces are there.
 corpus-fonts:
-	@package="fonts-liberation fonts-texgyre fonts-noto-core fonts-linuxlibertine"; \
+	@package="fonts-liberation fonts-dejavu-core fonts-texgyre fonts-lmodern fonts-crosextra-carlito \
+	  fonts-crosextra-caladea fonts-open-sans fonts-roboto-unhinted fonts-lato fonts-linuxlibertine fonts-gfs-didot \
+	  fonts-gfs-artemisia fonts-gfs-neohellenic fonts-urw-base35 fonts-stix fonts-sil-gentiumplus fonts-sil-charis \
+	  fonts-cantarell fonts-inter"; \
 	hint="made pages use the typefaces that are here"; $(apt_install)
 
 clean:

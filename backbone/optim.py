@@ -1,10 +1,12 @@
-"""Parameter groups and the learning-rate schedule, shared by image and detector training."""
+"""Parameter groups, the learning-rate schedule and the average of weights, shared by image and detector training."""
 
 from __future__ import annotations
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict]:
@@ -28,3 +30,27 @@ def warmup_cosine(step: int, *, num_steps: int, warmup_steps: int, final_ratio: 
         return (step + 1) / warmup_steps
     progress = min(1.0, (step - warmup_steps) / max(1, num_steps - warmup_steps))
     return final_ratio + (1 - final_ratio) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def make_average(model: nn.Module, decay: float, *, warmup: bool = True) -> AveragedModel:
+    """An exponential moving average of weights; buffers (batch-norm statistics) are copied.
+
+    warmup lets the decay grow with the steps done, as TensorFlow's ExponentialMovingAverage does, so that the average
+    forgets the random start. Without it the decay is constant, as in the DeiT recipe (arXiv:2012.12877, Table 9).
+    """
+
+    def average(old: Tensor, new: Tensor, num_averaged: Tensor | int) -> Tensor:
+        steps = float(num_averaged)
+        return torch.lerp(old, new, 1 - (min(decay, (1 + steps) / (10 + steps)) if warmup else decay))
+
+    return AveragedModel(model, avg_fn=average)
+
+
+def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW with PyTorch's betas, or SGD with Nesterov momentum .9 (as timm's `sgd`), over `parameter_groups`."""
+    groups = parameter_groups(model, weight_decay=weight_decay)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True)
+    raise ValueError(f"unknown optimiser {name!r}: use adamw or sgd")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.plugins import MixedPrecision, Precision
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from backbone.checkpoint import save_atomically
+from backbone.run_state import open_fabric
 from layoutdeit.config import TrainConfig
 from layoutdeit.engines.base import Detector
 
@@ -41,36 +40,9 @@ class RunState:
         return self.plain_detector() if self.averaged is None else self.averaged.module
 
 
-class _MixedPrecision(MixedPrecision):
-    """Autocast, with inputs as they are: Fabric's own would round box coordinates to bfloat16."""
-
-    def convert_input(self, data: Any) -> Any:
-        return data
-
-
 def make_fabric(config: TrainConfig) -> Fabric:
     """Fabric for a job, launched. ValueError for an unknown precision."""
-    choices = ("32-true", "bf16-mixed", "16-mixed")
-    if config.precision not in choices:
-        raise ValueError(f"unknown precision {config.precision!r}: use one of {', '.join(choices)}")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    plugin = Precision() if config.precision == "32-true" else _MixedPrecision(config.precision, device)
-    fabric = Fabric(accelerator=device, devices=config.devices, plugins=[plugin])
-    fabric.launch()
-    return fabric
-
-
-def make_average(detector: Detector, decay: float) -> AveragedModel:
-    """An exponential moving average of weights that forgets the random start: decay grows with the steps done.
-
-    Buffers (batch-norm statistics) are copied. The warm-up is that of TensorFlow's ExponentialMovingAverage.
-    """
-
-    def average(old: Tensor, new: Tensor, num_averaged: Tensor | int) -> Tensor:
-        steps = float(num_averaged)
-        return torch.lerp(old, new, 1 - min(decay, (1 + steps) / (10 + steps)))
-
-    return AveragedModel(detector, avg_fn=average)
+    return open_fabric(config.precision, config.devices)
 
 
 def save_run(fabric: Fabric, state: RunState, path: Path, config: TrainConfig) -> None:

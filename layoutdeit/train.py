@@ -58,11 +58,11 @@ def train(config: TrainConfig) -> Path | None:
     import torch
     from torch.utils.data import DataLoader
 
-    from backbone.optim import parameter_groups
+    from backbone.optim import make_average, parameter_groups
     from layoutdeit.engines import build_detector
     from layoutdeit.loop import train_steps
     from layoutdeit.publaynet import PageDataset, RunSampler, read_annotations
-    from layoutdeit.run_state import RunState, make_average, make_fabric, resume_run, save_run
+    from layoutdeit.run_state import RunState, make_fabric, resume_run, save_run
 
     started = time.monotonic()
     root, output_dir = Path(config.data.root), Path(config.output_dir)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from backbone.checkpoint import save_atomically
@@ -102,7 +102,7 @@ def save_model(path: str | Path, state: dict[str, Tensor], config: DetectorConfi
     }
     halved = {name: t.detach().cpu().contiguous() for name, t in state.items()}
     halved = {name: t.half() if t.is_floating_point() else t for name, t in halved.items()}
-    save_atomically(path, lambda temporary: save_file(halved, temporary, metadata=metadata))
+    save_atomically(path, lambda temporary: temporary.write_bytes(save(halved, metadata)))
 
 
 def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], dict[str, Tensor]]:

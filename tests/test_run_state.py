@@ -2,9 +2,10 @@ import pytest
 import torch
 from detector_fixtures import debug_config
 
+from backbone.optim import make_average
 from layoutdeit.config import TrainConfig
 from layoutdeit.engines import build_detector
-from layoutdeit.run_state import RunState, make_average, make_fabric, resume_run, save_run
+from layoutdeit.run_state import RunState, make_fabric, resume_run, save_run
 
 
 def make_state(seed: int) -> RunState:

@@ -1,0 +1,118 @@
+"""The state of a training run and its checkpoint: written atomically, so a run killed at any moment resumes.
+
+Sits between loop.py, which advances the state, and train.py, which decides when to keep it. `open_fabric` makes the
+processes that share the run; the detector's training uses it too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision, Precision
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from backbone.checkpoint import save_atomically
+
+log = logging.getLogger(__name__)
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+class _MixedPrecision(MixedPrecision):
+    """Autocast, with inputs as they are: Fabric's own would round them, box coordinates too, to 16 bits."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def open_fabric(precision: str, devices: int, num_nodes: int = 1) -> Fabric:
+    """Fabric for a job, launched: GPUs where there are some, otherwise the CPU. ValueError for an unknown precision.
+
+    Under torchrun its counts of processes and machines are taken instead of the two given.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices, num_nodes = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plugin = Precision() if precision == "32-true" else _MixedPrecision(precision, device)
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=num_nodes, plugins=[plugin])
+    fabric.launch()
+    return fabric
+
+
+@dataclass
+class RunState:
+    """What a run is made of; everything here but the steps of an epoch is in its checkpoint.
+
+    model as wrapped by Fabric; averaged the moving average of its weights, or None; step counts optimiser steps done.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    averaged: AveragedModel | None
+    step: int = 0
+
+    def plain_model(self) -> nn.Module:
+        """The model without Fabric around it."""
+        return getattr(self.model, "module", self.model)
+
+
+def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> None:
+    """Write the checkpoint from the main process; all processes wait for it, and fail with it.
+
+    plan: numbers that a resumed run must share. OSError says that the old checkpoint is kept, and how to go on.
+    """
+    failure = ""
+    if fabric.is_global_zero:
+        content = {
+            "model": state.plain_model().state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "averaged": None if state.averaged is None else state.averaged.state_dict(),
+            "scaler": _scaler_state(fabric),
+            "step": state.step,
+            "plan": plan,
+        }
+        try:
+            save_atomically(path, lambda temporary: torch.save(content, temporary))
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError of its zip writer
+            kept = "the one before it is whole" if path.is_file() else "there is none before it"
+            failure = f"step {state.step}: cannot write {path} ({error}); {kept}: make room and run the command again"
+    failure = fabric.broadcast(failure)
+    if failure:
+        raise OSError(failure)
+
+
+def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> bool:
+    """Fill `state` from the checkpoint at `path`, if there is one. ValueError where the run was planned otherwise."""
+    if not path.is_file():
+        return False
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    before = saved["plan"]
+    changed = [f"{key} {before.get(key)}, now {value}" for key, value in plan.items() if before.get(key) != value]
+    if changed:
+        raise ValueError(f"{path} is of another run ({'; '.join(changed)}): give another output_dir, or its settings")
+    state.plain_model().load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    if state.averaged is not None and saved["averaged"] is not None:
+        state.averaged.load_state_dict(saved["averaged"])
+    if scaler := _scaler(fabric):
+        scaler.load_state_dict(saved["scaler"] or {})
+    state.step = saved["step"]
+    return True
+
+
+def _scaler(fabric: Fabric) -> torch.amp.GradScaler | None:
+    """The loss scaler of 16-mixed, part of the state that makes a resumed run equal."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
+def _scaler_state(fabric: Fabric) -> dict[str, Any] | None:
+    scaler = _scaler(fabric)
+    return None if scaler is None else scaler.state_dict()

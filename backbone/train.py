@@ -1,0 +1,282 @@
+"""Train a DeiT: `python -m backbone.train configs/backbone/NAME.yaml data.root=DIR output_dir=DIR [key=value ...]`.
+
+From scratch, distilled and fine-tuned are configurations. The same command again goes on from the last checkpoint of
+output_dir. Under torchrun every process joins the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+    from torch.utils.data import DataLoader
+
+    from backbone.batches import EpochSampler
+    from backbone.config import ImageTrainConfig
+    from backbone.datasets import LabelledImages
+    from backbone.loop import StepReport
+    from backbone.metrics import Metrics
+    from backbone.run_state import RunState
+    from backbone.vit import VisionTransformer
+
+log = logging.getLogger(__name__)
+CHECKPOINT_NAME = "checkpoint.pt"
+MODEL_NAME = "model.safetensors"
+AVERAGE_NAME = "model_average.safetensors"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, train, and return the exit status: 0 done or paused, 1 failed, 2 usage."""
+    parser = argparse.ArgumentParser(prog="python -m backbone.train", description=__doc__.splitlines()[0])
+    parser.add_argument("config", help="a file of configs/backbone/")
+    parser.add_argument("overrides", nargs="*", help="key=value, for instance data.root=/data/imagenet")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+
+    from backbone.config import ImageTrainConfig, load_config
+
+    try:
+        config = load_config(ImageTrainConfig, options.config, options.overrides)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        train(config)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(config: ImageTrainConfig) -> Path | None:
+    """Train to the end and return the finished model's path, or None where run.max_minutes paused the run."""
+    import torch
+
+    from backbone.augment import BatchMixer
+    from backbone.batches import EpochSampler
+    from backbone.datasets import open_images
+    from backbone.distill import build_teacher
+    from backbone.loop import train_one_epoch
+    from backbone.optim import make_average, make_optimizer
+    from backbone.plan import make_plan
+    from backbone.run_log import RunLog
+    from backbone.run_state import RunState, open_fabric, resume_run, save_run
+
+    started = time.monotonic()
+    run, output_dir = config.run, Path(config.output_dir)
+    images = open_images(config.data, is_train=True)
+    held_out = open_images(config.data, is_train=False) if config.data.val_split else None
+    output_dir.mkdir(parents=True, exist_ok=True)
+
+    fabric = open_fabric(run.precision, run.devices, run.num_nodes)
+    torch.manual_seed(run.seed)
+    model = build_model(config, images.num_classes)
+    size_px, num_classes = model.dimensions.image_size_hw[0], model.dimensions.num_classes
+    if images.num_classes > num_classes:
+        raise ValueError(f"model.num_classes {num_classes} is below the {images.num_classes} of the data: leave it 0")
+    teacher = None
+    if config.distill.kind != "none":
+        teacher = build_teacher(config.distill, config.augment, num_classes=num_classes, image_size=size_px)
+        teacher.to(fabric.device)
+    averaged = None
+    if config.optim.ema_decay > 0:
+        averaged = make_average(model, config.optim.ema_decay, warmup=config.optim.ema_warmup).to(fabric.device)
+    optimizer = make_optimizer(
+        model, config.optim.name, learning_rate=config.optim.rate_per_512, weight_decay=config.optim.weight_decay
+    )
+    state = RunState(*fabric.setup(model, optimizer), averaged)
+    sampler = EpochSampler(
+        len(images),
+        batch_size=run.batch_size,
+        seed=run.seed,
+        repeats=config.augment.repeats,
+        accumulate=run.accumulate,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    if config.augment.mixes and run.batch_size // (fabric.world_size * run.accumulate) % 2:
+        raise ValueError("Mixup and CutMix need an even number of images per process and pass: see run.batch_size")
+    per_epoch = sampler.steps_per_epoch
+    num_steps = per_epoch * run.epochs
+    shared = {"num_steps": num_steps, "steps_per_epoch": per_epoch, "batch_size": run.batch_size, "seed": run.seed}
+    is_resumed = resume_run(fabric, state, output_dir / CHECKPOINT_NAME, shared)
+    if fabric.is_global_zero:
+        plan = make_plan(
+            config,
+            model.dimensions,
+            num_images=len(images),
+            steps_per_epoch=per_epoch,
+            world_size=fabric.world_size,
+            source_size_px=None if images.pixels is None else images.pixels.shape[1],
+            teacher_size_px=None if teacher is None else teacher.trained_size,
+        )
+        log.info("%s\n%s from step %d on %s", plan, "resumed" if is_resumed else "starts", state.step, fabric.device)
+    run_log = RunLog(output_dir, state.step) if fabric.is_global_zero else None
+    fabric.barrier()
+    loader = _train_loader(config, images, sampler, size_px, is_cuda=fabric.device.type == "cuda")
+    mixer = BatchMixer(config.augment, num_classes)
+
+    def on_step(report: StepReport) -> bool:
+        is_over_time = False
+        if run.max_minutes > 0:  # the main process's clock decides for all
+            is_over_time = bool(fabric.broadcast(time.monotonic() - started > 60 * run.max_minutes))
+        if run_log and (report.step % run.log_every == 0 or report.step in (1, num_steps)):
+            run_log.add_step(report)
+            _log_step(report, num_steps, run.batch_size)
+        is_epoch_end = report.step % per_epoch == 0
+        if (is_over_time or report.step % run.checkpoint_every == 0) and not is_epoch_end:
+            save_run(fabric, state, output_dir / CHECKPOINT_NAME, shared)
+        return not is_over_time
+
+    scores: dict[str, Metrics] = {}
+    while state.step < num_steps:
+        epoch = state.step // per_epoch
+        sampler.start_at(epoch, state.step % per_epoch)
+        goes_on = train_one_epoch(
+            fabric,
+            state,
+            loader,
+            config,
+            steps_per_epoch=per_epoch,
+            mixer=mixer,
+            teacher=teacher,
+            on_step=on_step,
+        )
+        if state.step % per_epoch == 0:
+            is_last = state.step == num_steps
+            if held_out and not is_last and (epoch + 1) % run.evaluate_every == 0:
+                scores = _evaluate(fabric, state, config, held_out, size_px, epoch + 1)
+                if run_log:
+                    run_log.add_metrics(state.step, epoch + 1, scores)
+            save_run(fabric, state, output_dir / CHECKPOINT_NAME, shared)
+        if not goes_on and state.step < num_steps:
+            log.info("paused at step %d of %d: the same command goes on", state.step, num_steps)
+            return None
+    if held_out:
+        scores = _evaluate(fabric, state, config, held_out, size_px, run.epochs)
+        if run_log:
+            run_log.add_metrics(state.step, run.epochs, scores)
+    if fabric.is_global_zero:
+        _write_models(state, config, images, scores, output_dir)
+    fabric.barrier()
+    return output_dir / MODEL_NAME
+
+
+def build_model(config: ImageTrainConfig, num_classes: int) -> VisionTransformer:
+    """The configured network, filled from model.init_from where that is given; says in words what was taken."""
+    from backbone.checkpoint import load_backbone, load_state_dict_file
+    from backbone.deit import build_deit
+
+    wanted = config.model
+    changes: dict[str, object] = {"num_classes": wanted.num_classes or num_classes}
+    if wanted.image_size is not None:
+        changes["image_size_hw"] = (wanted.image_size, wanted.image_size)
+    for name in ("patch_size", "embed_dim", "depth", "num_heads", "distilled"):
+        if getattr(wanted, name) is not None:
+            changes[name] = getattr(wanted, name)
+    model = build_deit(
+        wanted.name,
+        drop_path=wanted.drop_path,
+        activation_checkpointing=wanted.activation_checkpointing,
+        **changes,
+    )
+    if wanted.init_from:
+        report = load_backbone(model, load_state_dict_file(wanted.init_from))
+        log.info("weights from %s\n%s", wanted.init_from, report)
+    return model
+
+
+def _train_loader(
+    config: ImageTrainConfig, images: LabelledImages, sampler: EpochSampler, size_px: int, *, is_cuda: bool
+) -> DataLoader:
+    from torch.utils.data import DataLoader
+
+    from backbone.augment import TrainTransform
+    from backbone.batches import ImageDataset, collate
+
+    transform = TrainTransform(config.augment, size_px)
+    dataset = ImageDataset(images, transform, seed=config.run.seed, unreadable=config.data.unreadable)
+    workers = config.data.num_workers
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        persistent_workers=workers > 0,
+        pin_memory=is_cuda,
+    )
+
+
+def _evaluate(
+    fabric: Fabric, state: RunState, config: ImageTrainConfig, held_out: LabelledImages, size_px: int, epoch: int
+) -> dict[str, Metrics]:
+    """Scores of the weights and of their average, each image once over all processes."""
+    from torch.utils.data import DataLoader
+
+    from backbone.augment import EvalTransform
+    from backbone.batches import ImageDataset, ShareSampler, collate
+    from backbone.loop import evaluate
+
+    transform = EvalTransform(config.augment, size_px)
+    loader = DataLoader(
+        ImageDataset(held_out, transform, unreadable=config.data.unreadable),
+        batch_size=config.run.batch_size // (fabric.world_size * config.run.accumulate),
+        sampler=ShareSampler(len(held_out), rank=fabric.global_rank, world_size=fabric.world_size),
+        num_workers=config.data.num_workers,
+        collate_fn=collate,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    scores = {"weights": evaluate(state.plain_model(), loader, fabric=fabric)}
+    if state.averaged is not None:
+        scores["average"] = evaluate(state.averaged.module, loader, fabric=fabric)
+    if fabric.is_global_zero:
+        for name, metrics in scores.items():
+            log.info("epoch %d of %d, %s: %s", epoch, config.run.epochs, name, metrics)
+    return scores
+
+
+def _write_models(
+    state: RunState, config: ImageTrainConfig, images: LabelledImages, scores: dict[str, Metrics], output_dir: Path
+) -> None:
+    """The finished weights, and their average, each in a file that says how it was made and how it scored."""
+    from dataclasses import asdict
+
+    from backbone.model_file import Classifier, ImageInput, save_classifier
+    from backbone.run_log import summary
+
+    settings = asdict(config)
+    del settings["output_dir"], settings["data"]["root"]  # of this machine
+    settings["model"]["init_from"] = Path(config.model.init_from).name
+    settings["distill"]["weights"] = Path(config.distill.weights).name
+    expected = ImageInput(tuple(config.augment.mean), tuple(config.augment.std), config.augment.eval_crop)
+    models = {MODEL_NAME: ("weights", state.plain_model())}
+    if state.averaged is not None:
+        models[AVERAGE_NAME] = ("average", state.averaged.module)
+    for file_name, (kind, model) in models.items():
+        score = summary(scores[kind]) if kind in scores else None
+        record = {"date": time.strftime("%Y-%m-%d"), "kind": kind, "settings": settings, "validation": score}
+        save_classifier(output_dir / file_name, Classifier(model, expected, images.class_names, record))
+        log.info("wrote %s", output_dir / file_name)
+
+
+def _log_step(report: StepReport, num_steps: int, batch_size: int) -> None:
+    log.info(
+        "step %d/%d  loss %.4f  rate %.3g  %.1f images/s  %d min left%s",
+        report.step,
+        num_steps,
+        report.loss,
+        report.learning_rate,
+        report.images_per_second,
+        (num_steps - report.step) * batch_size / report.images_per_second / 60,
+        f"  {report.num_unreadable} images unreadable" if report.num_unreadable else "",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
