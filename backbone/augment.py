@@ -25,9 +25,12 @@ class TrainTransform:
     """Crop, flip, RandAugment, normalise and erase one image. RGB picture -> (3, size, size) float."""
 
     def __init__(self, config: AugmentConfig, size_px: int) -> None:
-        from timm.data.transforms_factory import transforms_imagenet_train
         from torchvision.transforms import RandomCrop
 
+        try:
+            from timm.data.transforms_factory import transforms_imagenet_train
+        except ImportError as error:
+            raise ImportError("training on images needs timm: pip install timm") from error
         self._transform = transforms_imagenet_train(
             size_px,
             scale=(config.min_area, 1.0),
@@ -51,18 +54,19 @@ class TrainTransform:
 
 
 class EvalTransform:
-    """Resize the short side, cut the centre, normalise. RGB picture -> (3, size, size) float."""
+    """Resize the short side, cut the centre, normalise, as the DeiT code. RGB picture -> (3, size, size) float."""
 
     def __init__(self, config: AugmentConfig, size_px: int) -> None:
-        from timm.data.transforms_factory import transforms_imagenet_eval
+        from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
         self.resize_px = int(size_px / config.eval_crop)
-        self._transform = transforms_imagenet_eval(
-            size_px,
-            crop_pct=config.eval_crop,
-            interpolation="bicubic",
-            mean=tuple(config.mean),
-            std=tuple(config.std),
+        self._transform = Compose(
+            [
+                Resize(self.resize_px, interpolation=InterpolationMode.BICUBIC),
+                CenterCrop(size_px),
+                ToTensor(),
+                Normalize(config.mean, config.std),
+            ]
         )
 
     def __call__(self, image: Image.Image) -> Tensor:
@@ -110,13 +114,17 @@ def _allow_no_bits(transforms: list) -> None:
     """
     from timm.data.auto_augment import posterize
 
-    def posterize_to_black(image: Image.Image, bits_to_keep: int, **options: object) -> Image.Image:
-        return posterize(image, bits_to_keep) if bits_to_keep > 0 else Image.new(image.mode, image.size)
-
     for transform in transforms:
         for operation in getattr(transform, "ops", ()):
             if operation.aug_fn is posterize:
-                operation.aug_fn = posterize_to_black
+                operation.aug_fn = _posterize
+
+
+def _posterize(image: Image.Image, bits_to_keep: int, **options: object) -> Image.Image:
+    """At module level, so that a transform can be sent to loader processes. options: timm's, for other operations."""
+    from timm.data.auto_augment import posterize
+
+    return posterize(image, bits_to_keep) if bits_to_keep > 0 else Image.new(image.mode, image.size)
 
 
 @contextmanager

@@ -133,9 +133,7 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         kept = num_images // _ROUND * _ROUND if repeats > 1 and num_images >= _ROUND else num_images
         self.steps_per_epoch = kept // batch_size
         if not self.steps_per_epoch:
-            raise ValueError(
-                f"{num_images} training images do not fill one batch of {batch_size}: lower run.batch_size"
-            )
+            raise ValueError(f"{num_images} training images do not fill a batch of {batch_size}: lower run.batch_size")
         self.epoch, self.first_step = 0, 0
 
     def start_at(self, epoch: int, first_step: int) -> None:

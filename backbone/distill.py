@@ -156,5 +156,6 @@ def _try(teacher: Teacher, config: DistillConfig, num_classes: int, image_size: 
         ) from error
     if logits.ndim != 2 or logits.shape[1] != num_classes:
         raise ValueError(
-            f"the teacher {name} answers {tuple(logits.shape[1:])} numbers, the data set has {num_classes}"
+            f"the teacher {name} knows {logits.shape[-1]} classes, the data set has {num_classes}: "
+            f"a teacher must be trained on the same classes"
         )

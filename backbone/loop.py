@@ -69,7 +69,7 @@ def train_one_epoch(
             with fabric.no_backward_sync(state.model, enabled=not is_last) if fabric.world_size > 1 else nullcontext():
                 loss = _loss(fabric, state.model, batch, mixer, teacher, config, seed)
                 if not torch.isfinite(loss):
-                    raise FloatingPointError(_not_finite(state.step + 1, float(loss), learning_rate, batch))
+                    raise FloatingPointError(_not_finite(state.step + 1, loss.item(), learning_rate, batch))
                 fabric.backward(loss / len(parts))
             losses.append(loss.detach())
         if optim.clip_norm > 0:

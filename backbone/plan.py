@@ -13,7 +13,7 @@ from backbone.vit import VitDimensions
 
 # facebookresearch/deit, issue 16: DeiT-S on 4 processes of 256 ended at 75.2 %, the authors' 16 of 64 at 79.8 %.
 LARGE_PROCESS_BATCH = 256
-SMALL_BATCH = 256  # issues 40 and 233 there: DeiT-B loses about 3 % at rates scaled to other batches
+PUBLISHED_BATCH = 1024  # issue 40 there: DeiT-B at 480 ended about 3 % lower, its rate scaled as here
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def make_plan(
         f"rate: {peak:.4g} = {optim.rate_per_512:.4g} x {run.batch_size} / 512, "
         f"{optim.warmup_epochs:g} epochs warm-up, cosine to {optim.final_rate:.4g}"
         f"; {optim.name}, weight decay {optim.weight_decay:g}",
-        f"epoch: {steps_per_epoch} steps; {distinct} of {num_images} images, {augment.repeats} times each"
-        if augment.repeats > 1
-        else f"epoch: {steps_per_epoch} steps; {steps_per_epoch * run.batch_size} of {num_images} images, once each",
+        f"epoch: {steps_per_epoch} steps show {distinct} of {num_images} images, {_times(augment.repeats)}",
         f"length: {run.epochs} epochs, {num_steps} steps, {num_steps * run.batch_size} images",
         f"average: {_average_in_words(optim.ema_decay)}",
         f"evaluation: short side to {int(size_px / augment.eval_crop)} px bicubic, centre {size_px} px",
@@ -75,6 +73,10 @@ def make_plan(
 def half_life(decay: float) -> float:
     """Steps after which a weight counts half in a moving average of this decay, 0 < decay < 1."""
     return math.log(0.5) / math.log(decay)
+
+
+def _times(repeats: int) -> str:
+    return f"{repeats} times each; the batch counts every copy" if repeats > 1 else "once each"
 
 
 def _average_in_words(decay: float) -> str:
@@ -97,16 +99,16 @@ def _batch_warnings(config: ImageTrainConfig, per_pass: int) -> list[str]:
             f"{per_pass} images share one Mixup or CutMix draw: DeiT-S at 4 x 256 was reported to end at 75 % instead "
             f"of 79.8 % (facebookresearch/deit, issue 16); the published runs have 64 a pass: raise run.accumulate"
         )
-    if run.batch_size != 1024 and run.epochs >= 100:
+    is_from_scratch = run.epochs >= 100 and not config.model.init_from
+    if is_from_scratch and run.batch_size != PUBLISHED_BATCH:
         found.append(
-            f"batch {run.batch_size}, published 1024: the rate is scaled, the score may still differ "
-            f"(facebookresearch/deit, issues 40 and 205)"
+            f"batch {run.batch_size}, published {PUBLISHED_BATCH}: the rate is scaled, the score may still differ "
+            f"(facebookresearch/deit, issue 40)"
         )
-    if augment.repeats > 1:
+    if augment.repeats > 1 and run.batch_size == augment.repeats * PUBLISHED_BATCH:
         found.append(
-            f"the batch counts repeats: {run.batch_size} images of a step are about "
-            f"{math.ceil(run.batch_size / augment.repeats)} different ones; do not multiply run.batch_size or the "
-            f"rate by {augment.repeats}"
+            f"the batch counts repeats: the published {PUBLISHED_BATCH} images of a step already are "
+            f"{augment.repeats} copies of about {PUBLISHED_BATCH // augment.repeats}; do not multiply it"
         )
     return found
 
@@ -142,7 +144,7 @@ def _image_warnings(
         shown = config.distill.input_size or size_px
         if teacher_size_px is not None and teacher_size_px != shown:
             found.append(
-                f"the teacher was trained at {teacher_size_px} px and is shown {shown}: see distill.input_size"
+                f"the teacher was trained at {teacher_size_px} px, is shown {shown} px: see distill.input_size"
             )
         if not dims.distilled:
             found.append("distilling without the token: the paper's best rows have it (Table 3); model.distilled=true")

@@ -90,8 +90,14 @@ def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) 
 
 
 def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> bool:
-    """Fill `state` from the checkpoint at `path`, if there is one. ValueError where the run was planned otherwise."""
-    if not path.is_file():
+    """Fill `state` from the checkpoint at `path`, if there is one.
+
+    ValueError where the run was planned otherwise, or where machines do not see the same file.
+    """
+    is_there = path.is_file()
+    if is_there != fabric.broadcast(is_there):
+        raise ValueError(f"process {fabric.global_rank} and the first one disagree on {path}: put it on a shared disk")
+    if not is_there:
         return False
     saved = torch.load(path, map_location="cpu", weights_only=True)
     before = saved["plan"]

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         train(config)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -72,6 +72,11 @@ def train(config: ImageTrainConfig) -> Path | None:
     run, output_dir = config.run, Path(config.output_dir)
     images = open_images(config.data, is_train=True)
     held_out = open_images(config.data, is_train=False) if config.data.val_split else None
+    if held_out and held_out.class_names != images.class_names:
+        odd = sorted(set(held_out.class_names) ^ set(images.class_names))[:4]
+        raise ValueError(
+            f"training and validation images are of other classes (first: {', '.join(odd)}): see data.root"
+        )
     output_dir.mkdir(parents=True, exist_ok=True)
 
     fabric = open_fabric(run.precision, run.devices, run.num_nodes)

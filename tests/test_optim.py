@@ -1,7 +1,8 @@
 import pytest
+import torch
 
 from backbone.deit import build_deit
-from backbone.optim import parameter_groups, warmup_cosine
+from backbone.optim import make_average, make_optimizer, parameter_groups, warmup_cosine
 
 
 def test_norms_biases_positions_and_tokens_have_no_weight_decay():
@@ -22,3 +23,25 @@ def test_schedule_warms_up_then_falls_to_its_end():
     assert shares[0] == pytest.approx(0.1) and shares[9] == shares[10] == 1
     assert shares[60] == pytest.approx(0.55) and shares[110] == pytest.approx(0.1)
     assert all(a >= b for a, b in zip(shares[10:], shares[11:], strict=False))
+
+
+def test_a_constant_average_is_the_formula_and_a_warm_one_forgets_its_start():
+    model = torch.nn.Linear(1, 1, bias=False)
+    averages = [make_average(model, 0.99, warmup=warmup) for warmup in (False, True)]
+    for value in (1.0, 2.0, 2.0):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        for average in averages:
+            average.update_parameters(model)
+    constant, warm = (float(average.module.weight) for average in averages)
+    assert constant == pytest.approx(0.99 * (0.99 * 1 + 0.01 * 2) + 0.01 * 2) and 1.9 < warm < 2
+
+
+def test_optimisers_are_those_of_the_recipe():
+    model = torch.nn.Linear(2, 2)
+    adamw = make_optimizer(model, "adamw", learning_rate=1e-3, weight_decay=0.05)
+    assert adamw.defaults["betas"] == (0.9, 0.999) and adamw.param_groups[1]["weight_decay"] == 0
+    sgd = make_optimizer(model, "sgd", learning_rate=0.01, weight_decay=1e-4)
+    assert sgd.defaults["momentum"] == 0.9 and sgd.defaults["nesterov"]
+    with pytest.raises(ValueError, match="unknown optimiser 'lamb'"):
+        make_optimizer(model, "lamb", learning_rate=1, weight_decay=0)

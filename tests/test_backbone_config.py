@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from backbone.config import ImageTrainConfig, load_config
+from backbone.deit import DEIT_SIZES
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "backbone").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_loads_and_opens_with_command_hardware_and_score(path):
+    config = load_config(ImageTrainConfig, path, ["data.root=x", "output_dir=y"])
+    assert config.model.name in DEIT_SIZES
+    text = path.read_text()
+    head = text[: text.index("\npublished:")]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"backbone.train configs/backbone/{path.name}" in head and "Made for" in head and "xpected" in head
+    assert path.stem == "debug" or ("Not run here" in head and config.published.startswith("top-1"))
+    assert config.run.batch_size % (8 * config.run.accumulate) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("deit_base_patch16_224", 1e-3),
+        ("deit_base_patch16_384", 5e-6),
+        ("deit_base_inat2018", 7.5e-5),
+        ("deit_base_cifar10", 0.01),
+    ],
+)
+def test_recipes_have_the_authors_rate_after_scaling(name: str, rate: float):
+    path = next(path for path in CONFIGS if path.stem == name)
+    config = load_config(ImageTrainConfig, path, ["data.root=x", "output_dir=y"])
+    assert config.optim.rate_per_512 * config.run.batch_size / 512 == pytest.approx(rate, rel=1e-4)
+
+
+def test_defaults_are_the_recipe_of_the_paper():
+    config = ImageTrainConfig(output_dir="x")
+    optim, augment, run = config.optim, config.augment, config.run
+    assert (optim.name, optim.rate_per_512, optim.warmup_epochs, optim.final_rate) == ("adamw", 5e-4, 5, 1e-5)
+    assert (optim.weight_decay, optim.ema_decay, config.model.drop_path) == (0.05, 0.99996, 0.1)
+    assert (augment.rand_augment, augment.erasing, augment.repeats) == ("rand-m9-mstd0.5-inc1", 0.25, 3)
+    assert (augment.mixup, augment.cutmix, augment.switch, augment.label_smoothing) == (0.8, 1.0, 0.5, 0.1)
+    assert (run.epochs, run.batch_size) == (300, 1024)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("data.format=zip", "unknown data.format 'zip': use one of folder"),
+        ("data.unreadable=maybe", "data.unreadable"),
+        ("augment.flip=2", "augment.flip must be in"),
+        ("augment.repeats=0", "augment.repeats"),
+        ("augment.crop=none", "augment.crop"),
+        ("optim.name=lamb", "optim.name"),
+        ("optim.weight_decay=-1", "not negative"),
+        ("distill.kind=firm", "distill.kind"),
+        ("distill.kind=hard", "needs distill.weights"),
+        ("distill.tau=0", "distill.tau"),
+        ("distill.mean=[1,2,3]", "three numbers each"),
+        ("run.accumulate=0", "run.accumulate must be 1"),
+        ("model.drop_path=1.5", "model.drop_path"),
+        ("model.nmae=x", "nmae"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(override, named):
+    with pytest.raises(ValueError, match=named):
+        load_config(ImageTrainConfig, None, ["data.root=x", "output_dir=y", override])

@@ -1,0 +1,74 @@
+import resource
+
+import pytest
+import torch
+
+from backbone.optim import make_average, make_optimizer
+from backbone.run_state import RunState, open_fabric, resume_run, save_run
+from backbone.vit import VisionTransformer, VitDimensions
+
+DEBUG = VitDimensions(image_size_hw=(32, 32), patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=3)
+PLAN = {"num_steps": 10, "batch_size": 8}
+
+
+def make_state(seed: int) -> RunState:
+    torch.manual_seed(seed)
+    model = VisionTransformer(DEBUG)
+    return RunState(
+        model, make_optimizer(model, "adamw", learning_rate=0.1, weight_decay=0.1), make_average(model, 0.9)
+    )
+
+
+def step(state: RunState) -> None:
+    state.model(torch.ones(1, 3, 32, 32)).sum().backward()
+    state.optimizer.step()
+    state.optimizer.zero_grad()
+    state.averaged.update_parameters(state.model)
+    state.step += 1
+
+
+def test_a_checkpoint_restores_everything(tmp_path):
+    fabric, state, fresh = open_fabric("32-true", 1), make_state(0), make_state(1)
+    step(state)
+    save_run(fabric, state, tmp_path / "c.pt", PLAN)
+    assert resume_run(fabric, fresh, tmp_path / "c.pt", PLAN) and fresh.step == 1
+    for one in (state, fresh):
+        step(one)
+    for part in ("model", "averaged"):
+        mine, theirs = getattr(state, part).state_dict(), getattr(fresh, part).state_dict()
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_no_checkpoint_starts_from_the_beginning_and_another_run_s_is_refused(tmp_path):
+    fabric, state = open_fabric("32-true", 1), make_state(0)
+    assert not resume_run(fabric, state, tmp_path / "c.pt", PLAN)
+    save_run(fabric, state, tmp_path / "c.pt", PLAN)
+    with pytest.raises(ValueError, match="of another run .batch_size 8, now 16"):
+        resume_run(fabric, state, tmp_path / "c.pt", {**PLAN, "batch_size": 16})
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint_before(tmp_path):
+    """The system itself refuses to write on: a limit on the size of files, as a full disk, strikes inside a write."""
+    fabric, state, path = open_fabric("32-true", 1), make_state(0), tmp_path / "c.pt"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_on_a_full_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+        try:
+            save_run(fabric, state, path, PLAN)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    with pytest.raises(OSError, match="there is none before it: make room"):
+        save_on_a_full_disk()
+    save_run(fabric, state, path, PLAN)
+    before = path.read_bytes()
+    step(state)
+    with pytest.raises(OSError, match=r"step 1: cannot write .*c\.pt .*the one before it is whole"):
+        save_on_a_full_disk()
+    assert path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="unknown precision 'half'"):
+        open_fabric("half", 1)
