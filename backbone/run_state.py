@@ -63,6 +63,10 @@ class RunState:
         """The model without Fabric around it."""
         return getattr(self.model, "module", self.model)
 
+    def final_model(self) -> nn.Module:
+        """The model to evaluate and to ship: the average of the weights where there is one."""
+        return self.plain_model() if self.averaged is None else self.averaged.module
+
 
 def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> None:
     """Write the checkpoint from the main process; all processes wait for it, and fail with it.

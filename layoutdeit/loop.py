@@ -12,11 +12,11 @@ from lightning.fabric import Fabric
 from torch.utils.data import DataLoader
 
 from backbone.optim import warmup_cosine
+from backbone.run_state import RunState
 from layoutdeit.coco_eval import detections_to_coco
 from layoutdeit.config import TrainConfig
 from layoutdeit.engines.base import Detector
 from layoutdeit.publaynet import PageDataset, PageSample
-from layoutdeit.run_state import RunState
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def train_steps(
     """
     optim = config.optim
     peak_rates = [group.setdefault("initial_lr", group["lr"]) for group in state.optimizer.param_groups]
-    state.detector.train()
+    state.model.train()
     started = time.perf_counter()
     for samples in batches:
         torch.manual_seed((config.seed << 32) + state.step * fabric.world_size + fabric.global_rank)
@@ -56,7 +56,7 @@ def train_steps(
         )
         for group, peak in zip(state.optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak * share
-        losses = state.detector(
+        losses = state.model(
             [sample.image.to(fabric.device).float() / 255 for sample in samples],
             [sample.target.to(fabric.device) for sample in samples],
         )
@@ -67,11 +67,11 @@ def train_steps(
             raise FloatingPointError(f"step {state.step + 1}: the loss is not finite ({values}) on {names}")
         fabric.backward(total)
         if optim.clip_norm > 0:
-            fabric.clip_gradients(state.detector, state.optimizer, max_norm=optim.clip_norm)
+            fabric.clip_gradients(state.model, state.optimizer, max_norm=optim.clip_norm)
         state.optimizer.step()
         state.optimizer.zero_grad()
         if state.averaged is not None:
-            state.averaged.update_parameters(state.plain_detector())
+            state.averaged.update_parameters(state.plain_model())
         state.step += 1
         now = time.perf_counter()
         report = StepReport(

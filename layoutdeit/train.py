@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+    from backbone.run_state import RunState
     from layoutdeit.config import TrainConfig
     from layoutdeit.engines.base import Detector
     from layoutdeit.loop import StepReport
-    from layoutdeit.run_state import RunState
 
 log = logging.getLogger(__name__)
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         train(config)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -59,10 +59,10 @@ def train(config: TrainConfig) -> Path | None:
     from torch.utils.data import DataLoader
 
     from backbone.optim import make_average, parameter_groups
+    from backbone.run_state import RunState, open_fabric, resume_run, save_run
     from layoutdeit.engines import build_detector
     from layoutdeit.loop import train_steps
     from layoutdeit.publaynet import PageDataset, RunSampler, read_annotations
-    from layoutdeit.run_state import RunState, make_fabric, resume_run, save_run
 
     started = time.monotonic()
     root, output_dir = Path(config.data.root), Path(config.output_dir)
@@ -70,16 +70,17 @@ def train(config: TrainConfig) -> Path | None:
     dataset = PageDataset(annotations, root / config.data.train_split, config.data, seed=config.seed)
     output_dir.mkdir(parents=True, exist_ok=True)
 
-    fabric = make_fabric(config)
+    fabric = open_fabric(config.precision, config.devices)
     torch.manual_seed(config.seed)
     detector = build_detector(config.detector)
-    _initialise(detector, config.init_from)
+    earlier_record = _initialise(detector, config.init_from)
     averaged = make_average(detector, config.optim.ema_decay).to(fabric.device) if config.optim.ema_decay > 0 else None
     optimizer = torch.optim.AdamW(
         parameter_groups(detector, weight_decay=config.optim.weight_decay), lr=config.optim.learning_rate, fused=True
     )
     state = RunState(*fabric.setup(detector, optimizer), averaged)
-    resume_run(state, output_dir / CHECKPOINT_NAME, config)
+    plan = {"num_steps": config.num_steps, "batch_size": config.batch_size, "seed": config.seed, "pages": len(dataset)}
+    resume_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
     sampler = RunSampler(
         len(dataset),
         batch_size=config.batch_size,
@@ -113,7 +114,7 @@ def train(config: TrainConfig) -> Path | None:
         if report.step % config.log_every == 0 or report.step == 1:
             _log(fabric, report, config, output_dir)
         if is_over_time or report.step % config.checkpoint_every == 0 or report.step == config.num_steps:
-            save_run(fabric, state, output_dir / CHECKPOINT_NAME, config)
+            save_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
         if config.eval_every and report.step % config.eval_every == 0:
             _evaluate(fabric, state, config, output_dir)
         return not is_over_time
@@ -127,34 +128,32 @@ def train(config: TrainConfig) -> Path | None:
     if fabric.is_global_zero:
         from layoutdeit.weights import save_model
 
-        save_model(model_path, state.final_detector().state_dict(), config.detector, _record(config, metrics))
+        save_model(
+            model_path, state.final_model().state_dict(), config.detector, _record(config, metrics, earlier_record)
+        )
         log.info("wrote %s", model_path)
     fabric.barrier()
     return model_path
 
 
-def _initialise(detector: Detector, init_from: str) -> None:
-    """Fill the detector from a model file of ours, or its backbone from a DeiT checkpoint; say what was used."""
+def _initialise(detector: Detector, init_from: str) -> dict[str, Any] | None:
+    """Fill the detector from a model file of ours, or its backbone from a DeiT checkpoint; say what was used.
+
+    Return the training record of a model of ours: what it has seen is part of what the new one has seen.
+    """
     if not init_from:
-        return
-    from safetensors import safe_open
-
+        return None
     from backbone.checkpoint import load_backbone, load_state_dict_file
-    from layoutdeit.weights import FILE_FORMAT, read_model_file
+    from layoutdeit.weights import is_model_file, read_model_file
 
-    is_ours = False
-    if init_from.endswith(".safetensors") and Path(init_from).is_file():
-        with safe_open(init_from, framework="pt") as file:
-            is_ours = (file.metadata() or {}).get("format") == FILE_FORMAT
-    if is_ours:
-        detector.load_state_dict(read_model_file(init_from)[2])
+    if is_model_file(init_from):
+        _, record, state_dict = read_model_file(init_from)
+        detector.load_state_dict(state_dict)
         log.info("all weights from %s", init_from)
-    else:
-        log.info(
-            "backbone from %s\n%s",
-            init_from,
-            load_backbone(detector.pyramid.bottom_up, load_state_dict_file(init_from)),
-        )
+        return record
+    report = load_backbone(detector.pyramid.bottom_up, load_state_dict_file(init_from))
+    log.info("backbone from %s\n%s", init_from, report)
+    return None
 
 
 def _log(fabric: Fabric, report: StepReport, config: TrainConfig, output_dir: Path) -> None:
@@ -194,7 +193,7 @@ def _evaluate(fabric: Fabric, state: RunState, config: TrainConfig, output_dir: 
         path = root / f"{config.data.val_split}.json"
         dataset = PageDataset(read_annotations(path), root / config.data.val_split, None)
         with fabric.autocast():
-            results = collect_results(state.final_detector(), dataset, device=fabric.device)
+            results = collect_results(state.final_model(), dataset, device=fabric.device)
         boxes = evaluate_detections(path, results)
         metrics = metrics_to_dict(boxes, None)
         log.info(
@@ -206,7 +205,9 @@ def _evaluate(fabric: Fabric, state: RunState, config: TrainConfig, output_dir: 
     return metrics
 
 
-def _record(config: TrainConfig, metrics: dict[str, Any] | None) -> dict[str, Any]:
+def _record(
+    config: TrainConfig, metrics: dict[str, Any] | None, earlier_record: dict[str, Any] | None
+) -> dict[str, Any]:
     """How the model was made, for its file."""
     import torch
 
@@ -220,6 +221,7 @@ def _record(config: TrainConfig, metrics: dict[str, Any] | None) -> dict[str, An
         "settings": settings,
         "corpus": corpus,
         "validation": metrics,
+        "started_from": earlier_record,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
     }
 

@@ -123,6 +123,15 @@ def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], d
     return config, json.loads(metadata["record"]), state
 
 
+def is_model_file(path: str | Path) -> bool:
+    """Whether the file is a detector of ours, told by its metadata; False for any other, missing or broken file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == FILE_FORMAT
+    except (OSError, SafetensorError):
+        return False
+
+
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with open(path, "rb") as file:

@@ -14,7 +14,7 @@ from source_tree import is_in, sources, ways_to
 
 # The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it.
 SHARED = "labels geometry layout config postprocess pyramid engines weights"
-TRAINING = "publaynet augment coco_eval loop run_state train evaluate benchmark"
+TRAINING = "publaynet augment coco_eval loop train evaluate benchmark"
 ANALYSIS = "pdf frame render text_layer reading analyze draw annotate export batch"
 CORPUS = "corpus"
 TRUNKS = {

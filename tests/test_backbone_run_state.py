@@ -72,3 +72,24 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint_before(tmp_path):
 def test_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="unknown precision 'half'"):
         open_fabric("half", 1)
+
+
+def test_mixed_precision_leaves_inputs_alone():
+    """Fabric's own plugin would round the box edge 601.7 px to 600 in bfloat16."""
+    fabric = open_fabric("bf16-mixed", 1)
+
+    class Echo(torch.nn.Module):
+        def forward(self, boxes):
+            self.seen = boxes
+            return torch.nn.functional.linear(boxes, torch.eye(4)).sum()
+
+    echo = Echo()
+    fabric.setup_module(echo)(torch.tensor([[601.7, 1.0, 2.0, 3.0]]))
+    assert echo.seen.dtype == torch.float32 and echo.seen[0, 0] == torch.tensor(601.7)
+
+
+def test_the_final_model_is_the_average_where_there_is_one():
+    state = make_state(0)
+    assert state.final_model() is state.averaged.module
+    state.averaged = None
+    assert state.final_model() is state.model

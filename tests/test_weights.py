@@ -10,6 +10,7 @@ from layoutdeit.weights import (
     DEFAULT_MODEL,
     MODELS,
     file_sha256,
+    is_model_file,
     load_model,
     read_model_file,
     resolve_model,
@@ -54,6 +55,7 @@ def test_files_that_are_not_models_are_refused_with_a_sentence(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not a detector file"):
         read_model_file(tmp_path / "other.safetensors")
+    assert not is_model_file(tmp_path / "other.safetensors") and not is_model_file(tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match=f"unknown model 'best': use one of {DEFAULT_MODEL}"):
         resolve_model("best")
 
