@@ -109,8 +109,9 @@ def train(config: TrainConfig) -> Path | None:
     )
 
     def on_step(report: StepReport) -> bool:
-        is_over_time = config.max_minutes > 0 and time.monotonic() - started > 60 * config.max_minutes
-        is_over_time = bool(fabric.broadcast(is_over_time))  # the main process's clock decides for all
+        is_over_time = config.max_minutes > 0 and bool(  # the main process's clock decides for all
+            fabric.broadcast(time.monotonic() - started > 60 * config.max_minutes)
+        )
         if report.step % config.log_every == 0 or report.step == 1:
             _log(fabric, report, config, output_dir)
         if is_over_time or report.step % config.checkpoint_every == 0 or report.step == config.num_steps:
