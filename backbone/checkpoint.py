@@ -1,13 +1,15 @@
 """Weights between files and models: read them safely, load them with a report of every key, write them atomically.
 
 Sits between deit.py, which builds a model, and whoever fills it. Parameter names are the official ones of DeiT
-(arXiv:2012.12877), so an official file needs no renaming.
+(arXiv:2012.12877), so an official file needs no renaming; conversion.py rewrites other formats.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,24 +27,35 @@ from backbone.vit import VisionTransformer, VitDimensions
 
 TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 _HEADS = ("head", "head_dist")
+_WEIGHT_ENTRIES = ("model", "state_dict", "module")  # where official DeiT, timm and DeepSpeed (DiT) keep the weights
 
 
 @dataclass(frozen=True)
 class KeyReport:
-    """What became of every key of a checkpoint and of every parameter of the model. The last three say why.
+    """What became of every key of a checkpoint and of every parameter of the model, by name, with the reason.
 
     used: taken as they are. resized: taken, changed in shape. dropped: in the checkpoint, not taken.
     missing: in the model, not in the checkpoint, so still at their initial values.
+    renamed: taken under the name given. folded: made part of another tensor, or changed by one. remarks: on the whole.
     """
 
     used: tuple[str, ...]
     resized: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    folded: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line per reason: `dropped: head.weight, head.bias (1000 classes, the model has 10)`."""
-        lines = [f"used: {len(self.used)} keys as they are"]
+        lines = [*self.remarks, f"used: {len(self.used)} keys as they are"]
+        if self.renamed:
+            pairs = {f"{_any_block(key)} to {_any_block(name)}" for key, name in self.renamed.items()}
+            lines.append(f"renamed: {len(self.renamed)} keys: {', '.join(sorted(pairs))}")
+        for reason in dict.fromkeys(self.folded.values()):
+            names = dict.fromkeys(_any_block(name) for name, why in self.folded.items() if why == reason)
+            lines.append(f"folded: {', '.join(names)} ({reason})")
         for title, keys in (("resized", self.resized), ("dropped", self.dropped), ("missing", self.missing)):
             for reason in dict.fromkeys(keys.values()):
                 names = [name for name, why in keys.items() if why == reason]
@@ -50,17 +63,37 @@ class KeyReport:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class CheckpointFile:
+    """The weights of a file, and the names of its other entries (optimizer, epoch, args, ...), which are not used."""
+
+    state_dict: dict[str, Tensor]
+    other_entries: tuple[str, ...] = ()
+
+
 def load_state_dict_file(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a .safetensors file or a PyTorch file, on the CPU, without running code from it.
 
     The official form {"model": {...}} is unwrapped. FileNotFoundError or ValueError say what to do.
     """
-    path = Path(path)
+    return _read(Path(path)).state_dict
+
+
+def load_checkpoint_file(path: str | Path) -> CheckpointFile:
+    """As load_state_dict_file, and reads the full training form {"model": ..., "args": argparse.Namespace} as well.
+
+    A Namespace holds plain values and runs no code; it is the only class let through, and only in here.
+    """
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return _read(Path(path))
+
+
+def _read(path: Path) -> CheckpointFile:
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}: give the path of a .safetensors or {TORCH_SUFFIXES[0]} file")
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return CheckpointFile(load_file(path))
         except SafetensorError as error:
             raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
     if path.suffix not in TORCH_SUFFIXES:
@@ -129,18 +162,20 @@ def _load_tensors_only(path: Path) -> Any:
         raise ValueError(f"{path} is not a whole PyTorch file ({error}): fetch or save it again") from error
 
 
-def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors by name, whether the file is the state dict itself or keeps it under "model"."""
-    weights = content
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        weights = content["model"]
+def _unwrapped(content: Any, path: Path) -> CheckpointFile:
+    """The tensors by name, whether the file is the state dict itself or keeps it under "model" or the like."""
+    weights, others = content, ()
+    if isinstance(content, Mapping):
+        entry = next((name for name in _WEIGHT_ENTRIES if isinstance(content.get(name), Mapping)), None)
+        if entry is not None:
+            weights, others = content[entry], tuple(str(name) for name in content if name != entry)
     if not isinstance(weights, Mapping):
         raise ValueError(f"expected tensors by name in {path}, got a {type(content).__name__}")
-    others = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
-    if others or not weights:
-        found = f"entries that are no tensors: {', '.join(others[:8])}" if others else "nothing"
+    odd = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
+    if odd or not weights:
+        found = f"entries that are no tensors: {', '.join(odd[:8])}" if odd else "nothing"
         raise ValueError(f"expected tensors by name in {path}, or under its entry 'model'; found {found}")
-    return dict(weights)
+    return CheckpointFile(dict(weights), others)
 
 
 def _check_same_body(dims: VitDimensions, state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -223,6 +258,11 @@ def _shape_in_words(state_dict: Mapping[str, Tensor]) -> str:
 def _block_index(name: str) -> int:
     number = name.split(".")[1]
     return int(number) if number.isdecimal() else -1
+
+
+def _any_block(name: str) -> str:
+    """`blocks.3.attn.qkv.weight` -> `blocks.*.attn.qkv.weight`, so that twelve blocks read as one."""
+    return re.sub(r"\.\d+\.", ".*.", name)
 
 
 def _shapes(name: str, state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

@@ -94,10 +94,17 @@ def train_one_epoch(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, loader: Iterable[ImageBatch], *, fabric: Fabric | None = None) -> Metrics:
+def evaluate(
+    model: nn.Module,
+    loader: Iterable[ImageBatch],
+    *,
+    fabric: Fabric | None = None,
+    on_batch: Callable[[ImageBatch, Tensor], None] | None = None,
+) -> Metrics:
     """Score a model on this process's share of the images; the same metrics come back on every process of `fabric`.
 
     Shares may differ in length, even be empty: processes meet only at the end. The model is left as it was found.
+    on_batch is told every batch that is not empty and its logits (B, K).
     """
     module = getattr(model, "module", model)  # a wrapper for many processes would wait for the others at each batch
     was_training, device = module.training, next(module.parameters()).device
@@ -111,6 +118,8 @@ def evaluate(model: nn.Module, loader: Iterable[ImageBatch], *, fabric: Fabric |
             logits = module(batch.images.to(device, non_blocking=True))
         tally = tally or Tally(logits.shape[1], device)
         tally.update(logits, batch.labels)
+        if on_batch is not None:
+            on_batch(batch, logits)
     module.train(was_training)
     num_classes = torch.tensor(tally.num_classes if tally else 0, device=device)
     if fabric is not None and fabric.world_size > 1:

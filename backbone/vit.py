@@ -186,7 +186,12 @@ class VisionTransformer(nn.Module):
         return self.norm(tokens)
 
     def intermediate_features(self, images: Tensor, block_indices: Sequence[int]) -> list[Tensor]:
-        """Patch tokens after the given blocks (from 0), as maps, without the last norm. -> each (B, C, H/p, W/p)."""
+        """Patch tokens after the given blocks (from 0), as maps, without the last norm. -> each (B, C, H/p, W/p).
+
+        ValueError where there is no such block.
+        """
+        if wrong := [index for index in block_indices if not 0 <= index < len(self.blocks)]:
+            raise ValueError(f"no blocks {wrong}: the model has blocks 0 to {len(self.blocks) - 1}")
         tokens, grid_hw = self._embed(images)
         maps = {}
         for index, block in enumerate(self.blocks[: max(block_indices) + 1]):

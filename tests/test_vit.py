@@ -87,6 +87,12 @@ def test_last_intermediate_features_are_the_tokens_before_the_norm():
     torch.testing.assert_close(model.norm(tokens), model.forward_features(images)[:, 2:])
 
 
+@pytest.mark.parametrize("wrong", [4, -1])
+def test_features_of_a_block_that_does_not_exist_are_an_error(wrong: int):
+    with pytest.raises(ValueError, match=rf"no blocks \[{wrong}\]: the model has blocks 0 to 3"):
+        build().intermediate_features(torch.zeros(1, 3, 32, 48), (0, wrong))
+
+
 def test_patches_are_cut_row_by_row():
     """The map's (row, column) is the patch at that row and column of the image."""
     images = torch.randn(1, 3, 16, 24)

@@ -1,0 +1,262 @@
+"""Evaluate a classifier: `python -m backbone.evaluate NAME|FILE --data DIR [--real real.json] [--output metrics.json]`.
+
+Prints top-1, top-5 and loss over every image once. The numbers are the same bits for any number of processes, with
+--devices or under torchrun: whole batches are dealt out, so that every image meets the same others everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+    from torch import Tensor
+
+    from backbone.batches import ImageBatch
+    from backbone.config import ImageDataConfig
+    from backbone.datasets import LabelledImages
+    from backbone.model_file import Classifier
+    from backbone.real_labels import RealLabels
+    from backbone.score_report import Scores
+
+PROGRESS_SECONDS = 10.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, evaluate, and return the exit status: 0 done, 1 failed, 2 usage."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+
+    from backbone.config import ImageDataConfig
+
+    try:
+        data = ImageDataConfig(
+            root=options.data,
+            format=options.data_format,
+            val_split=options.split,
+            train_split=options.train_split,
+            images_dir=options.images_dir,
+            category=options.category,
+            num_workers=options.workers,
+        )
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        _run(options, data)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backbone.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="a model file of backbone.train, a published checkpoint, or a published name")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--data-format", default="folder", help="as data.format: folder, cifar10, cifar100, list, ...")
+    parser.add_argument("--split", default="val", help="folder or label file in DIR (default: val)")
+    parser.add_argument("--train-split", default="train", help="list, inat: the file whose classes count")
+    parser.add_argument("--images-dir", default="", help="list: folder in DIR that paths start from")
+    parser.add_argument("--category", default="name", help="inat: name, genus, family, ...")
+    parser.add_argument("--image-size", type=_count, help="px (default: the model's own)")
+    parser.add_argument("--crop-ratio", type=_ratio, help="of the short side (default: the file's own, or .875)")
+    parser.add_argument("--real", type=Path, metavar="JSON", help="ImageNet-ReaL labels: scored besides")
+    parser.add_argument("--per-class", type=Path, metavar="CSV", help="write a row per class")
+    parser.add_argument("--output", type=Path, metavar="JSON", help="write the numbers")
+    parser.add_argument("--batch-size", type=_count, default=64, help="images per pass (default: 64)")
+    parser.add_argument("--workers", type=int, default=4, help="loader processes per process (default: 4)")
+    parser.add_argument("--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed")
+    parser.add_argument("--devices", type=_count, default=1, help="processes, one per GPU where there are GPUs")
+    return parser
+
+
+def open_model(name_or_path: str) -> Classifier:
+    """A classifier from a file of ours, or from a published checkpoint, whose key report goes to stderr.
+
+    FileNotFoundError or ValueError say what was expected, ValueError also where the file holds no head.
+    """
+    from safetensors import SafetensorError
+
+    from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
+    from backbone.model_file import FILE_FORMAT, Classifier, ImageInput, load_classifier, read_metadata
+    from backbone.published import load_published
+
+    path = Path(name_or_path)
+    try:
+        if read_metadata(path).get("format") == FILE_FORMAT:
+            return load_classifier(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
+    model, report = load_published(path)
+    print(f"weights from {path}\n{report}", file=sys.stderr)
+    if absent := [name for name in report.missing if name.startswith("head")]:
+        raise ValueError(f"{path} holds no {', '.join(absent)}: only a classifier can be evaluated")
+    return Classifier(model.eval(), ImageInput(IMAGENET_MEAN, IMAGENET_STD), (), {})
+
+
+def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledImages:
+    """The images with the model's class indices: matched by class name, by index where one side has no names.
+
+    ValueError where neither fits, which would score every image against the wrong class.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    num_classes, names = classifier.model.dimensions.num_classes, classifier.class_names
+    if num_classes == 0:
+        raise ValueError("the model has no head: only a classifier can be evaluated")
+    index_of = {name: index for index, name in enumerate(names)}
+    if index_of and index_of.keys() >= set(images.class_names):
+        indices = np.array([index_of[name] for name in images.class_names], dtype=np.int64)
+        return replace(images, labels=indices[images.labels], class_names=names)
+    is_named = bool(names) and not _are_numbers(names) and not _are_numbers(images.class_names)
+    if images.num_classes != num_classes:
+        raise ValueError(f"the data set has {images.num_classes} classes, the model {num_classes}: not the same labels")
+    if is_named:
+        odd = sorted(set(images.class_names) - index_of.keys())[:4]
+        raise ValueError(f"the model was trained on other classes: it does not know {', '.join(odd)}")
+    return images
+
+
+def evaluate_images(
+    classifier: Classifier,
+    images: LabelledImages,
+    *,
+    fabric: Fabric,
+    size_px: int,
+    crop_ratio: float,
+    batch_size: int = 64,
+    num_workers: int = 0,
+    real: RealLabels | None = None,
+) -> Scores:
+    """Score a classifier on every image once over all processes of `fabric`, each of which gets the same scores back.
+
+    batch_size counts images of one process. Unreadable images are logged and left out; ValueError where all are.
+    """
+    from torch.utils.data import DataLoader
+
+    from backbone.augment import EvalTransform
+    from backbone.batches import ImageDataset, collate
+    from backbone.config import AugmentConfig
+    from backbone.loop import evaluate
+    from backbone.metrics import Tally
+    from backbone.score_report import Scores
+
+    expected = classifier.input
+    transform = EvalTransform(AugmentConfig(mean=expected.mean, std=expected.std, eval_crop=crop_ratio), size_px)
+    loader = DataLoader(
+        ImageDataset(images, transform),
+        batch_sampler=_share(len(images), batch_size, fabric.global_rank, fabric.world_size),
+        num_workers=num_workers,
+        collate_fn=collate,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    tally = Tally(classifier.model.dimensions.num_classes, fabric.device)  # of ReaL's label sets
+    num_done, last_shown = 0, time.monotonic()
+
+    def on_batch(batch: ImageBatch, logits: Tensor) -> None:
+        nonlocal num_done, last_shown
+        if real is not None:
+            tally.update(logits, real.is_label(batch.names))
+        num_done += len(batch.labels)
+        if fabric.is_global_zero and time.monotonic() - last_shown > PROGRESS_SECONDS:
+            last_shown = time.monotonic()
+            print(f"about {min(num_done * fabric.world_size, len(images))}/{len(images)} images", file=sys.stderr)
+
+    plain = evaluate(classifier.model.to(fabric.device), loader, fabric=fabric, on_batch=on_batch)
+    if not plain.num_images:
+        raise ValueError(f"none of the {len(images)} images can be read, the first is {images.name(0)}")
+    return Scores(plain, tally.metrics(fabric) if real else None, len(images) - plain.num_images)
+
+
+def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
+    """Check everything that can be checked, then start the processes, score, and let the first one report."""
+    import torch
+
+    from backbone.datasets import open_images
+    from backbone.real_labels import read_real_labels
+    from backbone.run_state import PRECISIONS, open_fabric
+    from backbone.score_report import scores_in_words, write_per_class, write_scores
+
+    if options.precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {options.precision!r}: use one of {', '.join(PRECISIONS)}")
+    if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
+        raise ValueError(f"--devices {options.devices}, but this machine has {torch.cuda.device_count()} GPUs")
+    classifier = open_model(options.model)
+    dimensions = classifier.model.dimensions
+    size_px = options.image_size or dimensions.image_size_hw[0]
+    if size_px % dimensions.patch_size or (not options.image_size and len(set(dimensions.image_size_hw)) > 1):
+        raise ValueError(f"give --image-size as a multiple of the patch size {dimensions.patch_size}, got {size_px}")
+    crop_ratio = options.crop_ratio or classifier.input.eval_crop
+    images = with_labels_of(classifier, open_images(data, is_train=options.split == options.train_split))
+    real = None
+    if options.real:
+        real = read_real_labels(options.real, dimensions.num_classes)
+        real.check_names(images.name(index) for index in range(len(images)))
+
+    fabric = open_fabric(options.precision, options.devices)
+    started = time.perf_counter()
+    scores = evaluate_images(
+        classifier,
+        images,
+        fabric=fabric,
+        size_px=size_px,
+        crop_ratio=crop_ratio,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+        real=real,
+    )
+    if not fabric.is_global_zero:
+        return
+    rate = scores.plain.num_images / (time.perf_counter() - started)
+    print(
+        f"{Path(options.model).name} on {options.split}: {size_px} px, crop ratio {crop_ratio:g}, {options.precision}, "
+        f"{fabric.world_size} x {fabric.device.type}, {rate:.1f} images/s"
+    )
+    print(scores_in_words(scores, images.class_names))
+    if options.per_class:
+        write_per_class(options.per_class, scores.plain, images.class_names)
+    if options.output:
+        conditions = {
+            "model": Path(options.model).name,
+            "data": {"format": data.format, "split": options.split},
+            "image_size": size_px,
+            "crop_ratio": crop_ratio,
+            "precision": options.precision,
+        }
+        write_scores(options.output, scores, conditions)
+
+
+def _share(num_images: int, batch_size: int, rank: int, world_size: int) -> list[range]:
+    """The batches of a process, image indices: every world_size-th of those that a single process would make."""
+    starts = range(rank * batch_size, num_images, world_size * batch_size)
+    return [range(start, min(start + batch_size, num_images)) for start in starts]
+
+
+def _are_numbers(names: tuple[str, ...]) -> bool:
+    return all(name.isdecimal() for name in names)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
+
+
+def _ratio(text: str) -> float:
+    number = float(text)
+    if not 0.1 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share of the short side from 0.1 to 1, got {number:g}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
