@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
             kind = "training transform" if is_training else "evaluation transform"
             print(f"{kind}: {_loading_in_words(images, workers, batch_size, options.seconds, is_training=is_training)}")
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)  # a worker puts its traceback before
         return 1
     return 0
 
@@ -145,17 +145,14 @@ def speeds_in_words(
             ]
         )
     head = ["model", "M parameters", "GFLOPs*", "precision", "ours", "timm", "ours/timm", "TFLOP/s**"]
-    lines = [table(head, rows), "* multiply-adds   ** two for each, " + ("three forwards" if is_training else "ours")]
-    lines += [
-        f"{NOT_MEASURED}: {reason}" for reason in dict.fromkeys(speed.reason for speed in speeds.values()) if reason
-    ]
+    share = f", {FORWARDS_PER_TRAINING_IMAGE} forward passes per training image" if is_training else ""
+    lines = [table(head, rows), f"* multiply-adds of a forward pass  ** ours, two FLOP per multiply-add{share}"]
+    reasons = dict.fromkeys(speed.reason for speed in speeds.values() if speed.reason)
+    lines += [f"{NOT_MEASURED}: {reason}" for reason in reasons]
     for name in models:
-        measured = {
-            precision: speed.ours for (model, precision), speed in speeds.items() if model == name and speed.ours
-        }
-        if len(measured) > 1:
-            best = max(measured, key=measured.__getitem__)
-            lines.append(f"fastest precision of {name}: {PRECISIONS[best]}")
+        measured = {PRECISIONS[kind]: speed.ours for (model, kind), speed in speeds.items() if model == name}
+        if len(measured) > 1 and None not in measured.values():
+            lines.append(f"fastest precision of {name}: {max(measured, key=measured.__getitem__)}")
     return "\n".join(lines)
 
 

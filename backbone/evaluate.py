@@ -77,27 +77,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def open_model(name_or_path: str) -> Classifier:
-    """A classifier from a file of ours, or from a published checkpoint, whose key report goes to stderr.
+    """A classifier of ours, or one that published.py knows by name or can read, its record the report on its keys.
 
-    FileNotFoundError or ValueError say what was expected, ValueError also where the file holds no head.
+    FileNotFoundError or ValueError say what was expected; ConnectionError where a named one cannot be fetched.
     """
     from safetensors import SafetensorError
 
     from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
     from backbone.model_file import FILE_FORMAT, Classifier, ImageInput, load_classifier, read_metadata
-    from backbone.published import load_published
+    from backbone.published import PUBLISHED, load_published
 
     path = Path(name_or_path)
+    if name_or_path not in PUBLISHED and not path.exists():
+        raise FileNotFoundError(f"no model at {path}: give a file, or one of the names {', '.join(PUBLISHED)}")
     try:
-        if read_metadata(path).get("format") == FILE_FORMAT:
+        if name_or_path not in PUBLISHED and path.is_file() and read_metadata(path).get("format") == FILE_FORMAT:
             return load_classifier(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
-    model, report = load_published(path)
-    print(f"weights from {path}\n{report}", file=sys.stderr)
-    if absent := [name for name in report.missing if name.startswith("head")]:
-        raise ValueError(f"{path} holds no {', '.join(absent)}: only a classifier can be evaluated")
-    return Classifier(model.eval(), ImageInput(IMAGENET_MEAN, IMAGENET_STD), (), {})
+    model, report = load_published(name_or_path)
+    return Classifier(model, ImageInput(IMAGENET_MEAN, IMAGENET_STD), (), {"keys": str(report)})
 
 
 def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledImages:
@@ -202,6 +201,8 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
         real.check_names(images.name(index) for index in range(len(images)))
 
     fabric = open_fabric(options.precision, options.devices)
+    if fabric.is_global_zero and "keys" in classifier.record:
+        print(f"weights of {options.model}\n{classifier.record['keys']}", file=sys.stderr)
     started = time.perf_counter()
     scores = evaluate_images(
         classifier,

@@ -29,13 +29,13 @@ class Scores:
 
 
 def scores_in_words(scores: Scores, class_names: Sequence[str]) -> str:
-    """A line of totals, one of ReaL's where they were asked for, one of what was left out, one of the worst classes."""
+    """A line of totals, one of ReaL's where there are some, one of what was left out, one of the lowest classes."""
     lines = [str(scores.plain)]
     if scores.real is not None:
         real = scores.real
         lines.append(f"ReaL: top-1 {100 * real.top1:.2f} %  top-5 {100 * real.top5:.2f} %  {real.num_images} images")
     if scores.num_unreadable:
-        lines.append(f"{scores.num_unreadable} images could not be read and are left out")
+        lines.append(f"left out, unreadable: {scores.num_unreadable} images")
     rows = zip(scores.plain.per_class, class_names, strict=True)
     lowest = sorted((row.top1, name) for row, name in rows if row.num_images)[:NUM_LOWEST]
     lines.append("lowest classes: " + (", ".join(f"{name} {100 * top1:.1f} %" for top1, name in lowest) or "none"))

@@ -42,7 +42,7 @@ class ModelEntry:
 MODELS = {
     "deit-tiny-made-pages": ModelEntry(
         file_name="deit-tiny-made-pages.safetensors",
-        sha256="",
+        sha256="401fe51d506b5dd0ca759ab60749f1334ad4d76d5d59cc2801c239da1eb89aea",
         licence="Apache-2.0",
         training_data="pages set by layoutdeit.corpus; no real page",
     ),

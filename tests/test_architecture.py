@@ -26,7 +26,7 @@ TRUNKS = {
 ONLY_IN = {
     "streamlit": ("app",),
     "detectron2": ("layoutdeit.engines.detectron2",),
-    "timm": ("backbone.augment", "backbone.distill", "backbone.optim", "backbone.loop", "backbone.train"),
+    "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed optim train".split()),
     "transformers": (),
     "typst": ("layoutdeit.corpus",),
     "ray": ("layoutdeit.batch",),

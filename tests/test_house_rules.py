@@ -28,6 +28,7 @@ PARTS_OF_A_MADE_PAGE = (
 # Source files whose promises are tested under another name: a concept split over files has one test file.
 TESTED_IN = {
     "backbone.config": "test_config.py",
+    "backbone.key_names": "test_conversion.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
     **{f"layoutdeit.corpus.{name}": "test_corpus_tagged_pdf.py" for name in "annotate page_objects page_tree".split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_typeset.py" for name in PARTS_OF_A_MADE_PAGE.split()},
