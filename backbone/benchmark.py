@@ -99,6 +99,8 @@ def machine_in_words(device: torch.device) -> str:
     except PackageNotFoundError:
         timm_version = "not installed"
     lines = [f"machine: {_processor()}, {_num_cores()} cores to use, {torch.get_num_threads()} threads"]
+    if hasattr(os, "getloadavg"):
+        lines[0] += f", load {os.getloadavg()[0]:.1f} at the start"
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         lines.append(f"GPU: {torch.cuda.get_device_name(device)}, {memory:.0f} GiB, CUDA {torch.version.cuda}")

@@ -111,14 +111,17 @@ def load_into(
 ) -> KeyReport:
     """Fill a model that is there already, maybe of another size or class count, from anything load_published reads.
 
-    The model tells the number of heads, and the position grid where it is not square and image_size_hw is not given.
+    Where neither image_size_hw nor a config.json does, the model tells the number of heads, and the position grid if it
+    is not square.
     """
     path = _find(name_or_path)
-    heads = model.dimensions.num_heads
+    told = {"num_heads": model.dimensions.num_heads, **_read_config(path.with_name("config.json"))}
+    if image_size_hw is not None:
+        told["image_size_hw"] = image_size_hw
     try:
-        converted = convert_file(path, num_heads=heads, image_size_hw=image_size_hw)
+        converted = convert_file(path, **told)
     except UnknownGridError:
-        converted = convert_file(path, num_heads=heads, image_size_hw=model.dimensions.image_size_hw)
+        converted = convert_file(path, **told, image_size_hw=model.dimensions.image_size_hw)
     return load_converted(model, converted)
 
 

@@ -27,10 +27,11 @@ INPUT = ImageInput((0.5, 0.4, 0.3), (0.2, 0.3, 0.25), 0.8)
 
 
 def debug_classifier(names: tuple[str, ...] = NAMES) -> Classifier:
-    torch.manual_seed(3)
+    torch.manual_seed(5)
     model = VisionTransformer(replace(DEBUG, num_classes=len(names)))
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)  # so that guesses differ from image to image
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.1)  # so that guesses differ from image to image
     return Classifier(model.eval(), INPUT, names, {})
 
 

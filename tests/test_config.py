@@ -19,7 +19,11 @@ def test_every_configuration_loads_and_opens_with_its_command(path):
 
 def test_overrides_win_and_keep_their_types(tmp_path):
     (tmp_path / "a.yaml").write_text("num_steps: 5\ndetector: {channels: 64}\n")
-    config = load_config(TrainConfig, tmp_path / "a.yaml", ["detector.channels=32", "optim.learning_rate=1e-3"])
+    config = load_config(
+        TrainConfig,
+        tmp_path / "a.yaml",
+        ["output_dir=y", "data.root=x", "detector.channels=32", "optim.learning_rate=1e-3"],
+    )
     assert (config.num_steps, config.detector.channels, config.optim.learning_rate) == (5, 32, 1e-3)
 
 
@@ -28,7 +32,7 @@ def test_overrides_win_and_keep_their_types(tmp_path):
     [
         ("detector.chanels=3", "chanels"),
         ("batch_size=many", "batch_size"),
-        ("optim=3", "optim"),
+        ("optim=3", "OptimConfig"),
         ("batch_size", "expected key=value"),
         ("detector.proposals.anchor_sizes=[1,2]", "anchor_sizes needs 5"),
         ("detector.input.short_side=2000", "short_side 2000"),

@@ -125,6 +125,8 @@ def test_folder_of_hugging_face_tells_heads_and_eps(tmp_path: Path):
     assert_same_logits(model, original)
     assert model.dimensions == original.dimensions
     assert "format: Hugging Face ViT" in str(report)
+    with pytest.raises(ValueError, match="the weights have 6 attention heads, the model has 3"):
+        load_into(build(), tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
     with pytest.raises(ValueError, match="asks for the activation 'relu'"):
         load_published(tmp_path)
