@@ -175,8 +175,8 @@ def train(config: ImageTrainConfig) -> Path | None:
 
 def build_model(config: ImageTrainConfig, num_classes: int) -> VisionTransformer:
     """The configured network, filled from model.init_from where that is given; says in words what was taken."""
-    from backbone.checkpoint import load_backbone, load_state_dict_file
     from backbone.deit import build_deit
+    from backbone.published import load_into
 
     wanted = config.model
     changes: dict[str, object] = {"num_classes": wanted.num_classes or num_classes}
@@ -192,7 +192,7 @@ def build_model(config: ImageTrainConfig, num_classes: int) -> VisionTransformer
         **changes,
     )
     if wanted.init_from:
-        report = load_backbone(model, load_state_dict_file(wanted.init_from))
+        report = load_into(model, wanted.init_from)
         log.info("weights from %s\n%s", wanted.init_from, report)
     return model
 

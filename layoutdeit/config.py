@@ -119,7 +119,7 @@ class TrainConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
-    init_from: str = ""  # weights to start from: a detector file of ours, or a backbone checkpoint
+    init_from: str = ""  # a detector file of ours, or for the backbone alone any name or file backbone.published reads
     num_steps: int = 60_000
     batch_size: int = 16  # pages per step over all processes
     precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs

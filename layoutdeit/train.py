@@ -138,13 +138,13 @@ def train(config: TrainConfig) -> Path | None:
 
 
 def _initialise(detector: Detector, init_from: str) -> dict[str, Any] | None:
-    """Fill the detector from a model file of ours, or its backbone from a DeiT checkpoint; say what was used.
+    """Fill the detector from a model file of ours, or its backbone from any checkpoint; say what was used.
 
     Return the training record of a model of ours: what it has seen is part of what the new one has seen.
     """
     if not init_from:
         return None
-    from backbone.checkpoint import load_backbone, load_state_dict_file
+    from backbone.published import load_into
     from layoutdeit.weights import is_model_file, read_model_file
 
     if is_model_file(init_from):
@@ -152,7 +152,7 @@ def _initialise(detector: Detector, init_from: str) -> dict[str, Any] | None:
         detector.load_state_dict(state_dict)
         log.info("all weights from %s", init_from)
         return record
-    report = load_backbone(detector.pyramid.bottom_up, load_state_dict_file(init_from))
+    report = load_into(detector.pyramid.bottom_up, init_from)
     log.info("backbone from %s\n%s", init_from, report)
     return None
 
