@@ -30,7 +30,7 @@ class TrainTransform:
         try:
             from timm.data.transforms_factory import transforms_imagenet_train
         except ImportError as error:
-            raise ImportError("training on images needs timm: pip install timm") from error
+            raise ImportError("training on images needs timm: pip install 'layoutdeit[train]'") from error
         self._transform = transforms_imagenet_train(
             size_px,
             scale=(config.min_area, 1.0),
