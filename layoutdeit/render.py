@@ -17,7 +17,7 @@ from PIL import Image
 
 DEFAULT_DPI = 100.0  # US letter becomes 850 x 1100 px: above the 448..800 px short side that the models look at
 MAX_PIXELS = 16_000_000  # A0 at 100 dpi; 48 MB as RGB
-RENDER_TIMEOUT_S = 60  # the slowest real page seen takes under 10 s; poppler is killed after this
+RENDER_TIMEOUT_S = 60  # no ordinary page comes near; poppler is killed after this
 
 PDFIUM_LOCK = threading.RLock()  # pdfium is not thread safe: every call into it, in any module, holds this lock
 

@@ -86,7 +86,7 @@ def roi_align_by_products(feature: Tensor, rois: Tensor, output_size: tuple[int,
     """RoIAlign (aligned, adaptive sampling) as two matrix products per box. feature (B, C, H, W), rois (K, 5).
 
     Averaging bilinear samples on a grid is linear and separable: rows @ feature @ columns^T. torchvision's CPU kernel
-    scatters its gradient on one thread, a quarter of a training step here.
+    scatters its gradient on one thread, which is much of a training step.
     """
     (out_h, out_w), (height, width) = output_size, feature.shape[-2:]
     edges = rois[:, 1:] * scale - 0.5
