@@ -42,7 +42,7 @@ class ModelEntry:
 MODELS = {
     "deit-tiny-made-pages": ModelEntry(
         file_name="deit-tiny-made-pages.safetensors",
-        sha256="401fe51d506b5dd0ca759ab60749f1334ad4d76d5d59cc2801c239da1eb89aea",
+        sha256="93f4dce960c25e5bd9ea4fb016ea971982b4e62ea6b1185487d4652cb60040aa",
         licence="Apache-2.0",
         training_data="pages set by layoutdeit.corpus; no real page",
     ),

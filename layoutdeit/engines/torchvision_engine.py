@@ -7,6 +7,7 @@ Mask R-CNN: arXiv:1703.06870.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from layoutdeit.config import DetectorConfig, HeadConfig, ProposalConfig
 from layoutdeit.engines.base import Detections, Detector, Target
 from layoutdeit.engines.pooling import FixedStrideAnchors, PyramidRoiAlign
 from layoutdeit.engines.preprocess import ModelInput, boxes_to_given_frame, prepare_images, prepare_targets
+from layoutdeit.fit import fit_to_page
 from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid
 
 BOX_POOL = 7  # cells across a pooled box, arXiv:1703.06870 sec. 3.1
@@ -76,17 +78,21 @@ class TorchvisionDetector(Detector):
         try:
             inputs = self._prepare(images, self.config.input.short_side)
             features, proposals, _ = self._propose(inputs, None)
-            found = self._classify(features, proposals, inputs)
-            mask_maps = self._masks(features, found, inputs) if masks else [None] * len(found)
+            found = [
+                _to_given_frame(entry, image, scale_xy, fit_to_ink=self.config.fit_to_ink)
+                for entry, image, scale_xy in zip(
+                    self._classify(features, proposals, inputs), images, inputs.scales_xy, strict=True
+                )
+            ]
+            mask_maps = self._masks(features, found, inputs) if masks else None
         finally:
             self.train(was_training)
-        results = []
-        for index, (boxes, scores, labels) in enumerate(found):
-            size_hw = (images[index].shape[-2], images[index].shape[-1])
-            boxes = boxes_to_given_frame(boxes, inputs.scales_xy[index], size_hw)
-            pasted = None if mask_maps[index] is None else _paste(mask_maps[index], boxes, size_hw)
-            results.append(Detections(boxes, labels, scores, pasted))
-        return results
+        if mask_maps is None:
+            return found
+        return [
+            replace(entry, masks=_paste(maps, entry.boxes, (image.shape[-2], image.shape[-1])))
+            for entry, maps, image in zip(found, mask_maps, images, strict=True)
+        ]
 
     def _prepare(self, images: Sequence[Tensor], short_side: int) -> ModelInput:
         settings = self.config.input
@@ -114,13 +120,14 @@ class TorchvisionDetector(Detector):
         found = self.heads.postprocess_detections(class_logits, deltas, proposals, inputs.sizes_hw)
         return list(zip(*found, strict=True))  # (boxes, scores, labels) per image
 
-    def _masks(
-        self, features: dict[str, Tensor], found: list[tuple[Tensor, Tensor, Tensor]], inputs: ModelInput
-    ) -> tuple[Tensor, ...]:
-        boxes = [entry[0] for entry in found]
+    def _masks(self, features: dict[str, Tensor], found: list[Detections], inputs: ModelInput) -> tuple[Tensor, ...]:
+        boxes = [
+            entry.boxes * entry.boxes.new_tensor([*scale_xy, *scale_xy])
+            for entry, scale_xy in zip(found, inputs.scales_xy, strict=True)
+        ]
         pooled = self.heads.mask_roi_pool(features, boxes, inputs.sizes_hw)
         logits = self.heads.mask_predictor(self.heads.mask_head(pooled))
-        return maskrcnn_inference(logits, [entry[2] for entry in found])  # per image (N, 1, 28, 28)
+        return maskrcnn_inference(logits, [entry.labels for entry in found])  # per image (N, 1, 28, 28)
 
 
 class _Float32RPNHead(RPNHead):
@@ -179,6 +186,21 @@ def _build_heads(config: HeadConfig, channels: int, num_classes: int) -> RoIHead
         mask_roi_pool=pool(MASK_POOL) if has_masks else None,
         mask_head=MaskRCNNHeads(channels, [config.mask_dim] * config.mask_layers, dilation=1) if has_masks else None,
         mask_predictor=_Float32MaskPredictor(config.mask_dim, config.mask_dim, num_classes) if has_masks else None,
+    )
+
+
+def _to_given_frame(
+    found: tuple[Tensor, Tensor, Tensor], image: Tensor, scale_xy: tuple[float, float], *, fit_to_ink: bool
+) -> Detections:
+    """(boxes, scores, labels) in the batch's frame become detections in the image's."""
+    boxes, scores, labels = found
+    boxes = boxes_to_given_frame(boxes, scale_xy, (image.shape[-2], image.shape[-1]))
+    if not fit_to_ink:
+        return Detections(boxes, labels, scores)
+    picture = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()  # (3, H, W) -> (H, W, 3)
+    fitted = fit_to_page(boxes.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), picture)
+    return Detections(
+        boxes.new_tensor(fitted.boxes), labels.new_tensor(fitted.labels), scores.new_tensor(fitted.scores)
     )
 
 

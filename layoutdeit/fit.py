@@ -1,0 +1,182 @@
+"""Move detected boxes to what is printed: a detector says what and where about, the ink says where exactly. NumPy only.
+
+Works on any picture of a page, a scan too. Text, titles and lists end at whole lines of print, tables at their ruled
+lines, figures at their ink. A box that finds nothing to hold on to stays as it was. Boxes that then agree become one,
+with a score that counts them all. An engine does this after the network where DetectorConfig.fit_to_ink says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layoutdeit.geometry import iou
+from layoutdeit.ink import Ink, find_ink, runs
+from layoutdeit.labels import label_by_name
+
+# Pixels at ink.REFERENCE_SIDE.
+MIN_LINE = 3  # lower marks are dirt, rules or dots, not lines of print
+MAX_LINE_GAP = {"text": 0, "title": 0, "list": 0, "table": 3, "figure": 3}  # white rows inside one thing
+MAX_WORD_GAP = {"text": 8, "title": 8, "list": 8, "table": 12, "figure": 12}  # white columns inside one thing
+SHIFT_SLACK = 10  # an edge moves by no more than its box's side and this
+RULE_REACH = 20  # and half the height: how far beyond a table's box its ruled lines are looked for
+SAME_EDGE = 5  # ruled lines whose ends differ less belong to one table
+
+MIN_INSIDE = 0.4  # of a line in a box, from which it belongs to it
+NUM_ROUNDS = 2  # rows, columns, and again: the rows found first depend on the columns
+
+# A region's box reaches from the ascent of its first line to the descent of its last, as in PubLayNet, while ink ends
+# with its letters. In heights of capitals above and below the baseline, medians of made pages.
+ASCENT, DESCENT = 1.25, 0.40
+DENSE_ROW = 0.45  # of a line's fullest rows: the lowest row above it is the baseline
+INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
+
+AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same region
+VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
+
+LINE_LABELS = frozenset(label_by_name(name).id for name in ("text", "title", "list"))
+TABLE = label_by_name("table").id
+_LINE_GAP = {label_by_name(name).id: gap for name, gap in MAX_LINE_GAP.items()}
+_WORD_GAP = {label_by_name(name).id: gap for name, gap in MAX_WORD_GAP.items()}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Boxes (K, 4) xyxy pixels, labels (K,), scores (K,) in 0..1, best first."""
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, picture: np.ndarray) -> Fitted:
+    """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8 and merge those that agree, K <= N."""
+    boxes = fit_boxes(boxes_xyxy, labels, find_ink(picture)) if len(boxes_xyxy) else np.zeros((0, 4))
+    return merge_agreeing(boxes, np.asarray(labels), np.asarray(scores, dtype=np.float64))
+
+
+def merge_agreeing(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> Fitted:
+    """Let the best of the boxes that mean the same region stand for them: 1 - score is the product of all doubts."""
+    order = np.argsort(-scores, kind="stable")
+    boxes, labels, scores = boxes[order], labels[order], scores[order]
+    agrees = (iou(boxes, boxes) > AGREEING_IOU) & (labels[:, None] == labels)  # (N, N)
+    is_free = np.ones(len(boxes), dtype=bool)
+    best, merged_scores = [], []
+    for index in range(len(boxes)):
+        if not is_free[index]:
+            continue
+        group = np.flatnonzero(agrees[index] & is_free)  # itself first
+        is_free[index] = is_free[group] = False
+        doubts = 1 - VOTE * scores[group[group != index]]
+        best.append(index)
+        merged_scores.append(1 - (1 - scores[index]) * doubts.prod())
+    final = np.argsort(-np.array(merged_scores), kind="stable") if best else np.zeros(0, dtype=np.int64)
+    best_of = np.array(best, dtype=np.int64)[final]
+    return Fitted(boxes[best_of], labels[best_of], np.array(merged_scores, dtype=np.float64)[final])
+
+
+def fit_boxes(boxes_xyxy: np.ndarray, labels: np.ndarray, ink: Ink) -> np.ndarray:
+    """Fit boxes (N, 4) in pixels of the picture that `ink` was found on; labels (N,) 1..5 -> (N, 4) float64."""
+    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    return np.array([fit_box(box, int(label), ink) for box, label in zip(boxes, labels, strict=True)]).reshape(-1, 4)
+
+
+def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
+    """Fit one box (4,), unchanged where there is nothing to fit it to."""
+    if not np.isfinite(box).all():
+        return box
+    if label == TABLE and (ruled := _between_rules(box, ink)) is not None:
+        return ruled
+    fitted = box
+    for _ in range(NUM_ROUNDS):
+        fitted = _fit_columns(_fit_rows(fitted, label, ink), label, ink)
+    return fitted
+
+
+def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
+    """Move the upper and lower edge to whole lines of print."""
+    x0, y0, x1, y1 = box
+    left, right = _span(x0, x1, ink.size_hw[1])
+    if right <= left:
+        return box
+    counts = ink.rows(left, right)
+    starts, ends = runs(counts > 0, max_gap=_LINE_GAP[label] * ink.scale)
+    if label in LINE_LABELS:
+        is_line = ends - starts >= MIN_LINE * ink.scale
+        starts, ends = starts[is_line], ends[is_line]
+    mine = _belonging(starts, ends, y0, y1)
+    if len(mine) == 0:
+        return box
+    starts, ends = starts[mine], ends[mine]
+    top, bottom = starts[0], ends[-1]
+    new_top, new_bottom = top - INK_MARGIN, bottom + INK_MARGIN
+    if label in LINE_LABELS:
+        baselines = np.array([_baseline(counts, start, end) for start, end in zip(starts, ends, strict=True)])
+        capital = float(np.median(baselines - starts))  # px above the baseline
+        new_top, new_bottom = baselines[0] - ASCENT * capital, baselines[-1] + DESCENT * capital
+    reach = y1 - y0 + SHIFT_SLACK * ink.scale
+    return np.array(
+        [x0, new_top if abs(top - y0) <= reach else y0, x1, new_bottom if abs(bottom - y1) <= reach else y1]
+    )
+
+
+def _fit_columns(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
+    """Move the left and right edge to the ink between the upper and lower one."""
+    x0, y0, x1, y1 = box
+    upper, lower = _span(y0, y1, ink.size_hw[0])
+    if lower <= upper:
+        return box
+    starts, ends = runs(ink.columns(upper, lower) > 0, max_gap=_WORD_GAP[label] * ink.scale)
+    mine = _belonging(starts, ends, x0, x1)
+    if len(mine) == 0:
+        return box
+    left, right = starts[mine[0]], ends[mine[-1]]
+    reach = x1 - x0 + SHIFT_SLACK * ink.scale
+    return np.array(
+        [
+            left - INK_MARGIN if abs(left - x0) <= reach else x0,
+            y0,
+            right + INK_MARGIN if abs(right - x1) <= reach else x1,
+            y1,
+        ]
+    )
+
+
+def _between_rules(box: np.ndarray, ink: Ink) -> np.ndarray | None:
+    """A table's box by its own ruled lines, those of equal length one above the other; None without two of them."""
+    x0, y0, x1, y1 = box
+    rules = ink.rules
+    reach = RULE_REACH * ink.scale + (y1 - y0) / 2
+    shared = np.minimum(rules[:, 2], x1) - np.maximum(rules[:, 0], x0)
+    is_mine = (shared >= 0.5 * (rules[:, 2] - rules[:, 0])) | (shared >= 0.7 * (x1 - x0))
+    rules = rules[is_mine & (rules[:, 3] > y0 - reach) & (rules[:, 1] < y1 + reach)]
+    alike = (np.abs(rules[:, None, (0, 2)] - rules[None, :, (0, 2)]) <= SAME_EDGE * ink.scale).all(axis=2)  # (R, R)
+    has_peers = alike.sum(axis=1) >= 2
+    if not has_peers.any():
+        return None
+    longest = int(np.argmax(np.where(has_peers, rules[:, 2] - rules[:, 0], -1)))
+    own = rules[alike[longest]]
+    left, top, right, bottom = own[:, 0].min(), own[:, 1].min(), own[:, 2].max(), own[:, 3].max()
+    shared_height = min(bottom, y1) - max(top, y0)
+    if min(right, x1) <= max(left, x0) or shared_height < max(0.5 * (y1 - y0), 0.35 * (bottom - top)):
+        return None  # rules of something else: of a head, of a single row
+    return np.array([left - INK_MARGIN, top - INK_MARGIN, right + INK_MARGIN, bottom + INK_MARGIN])
+
+
+def _baseline(counts: np.ndarray, start: int, end: int) -> int:
+    """The row below the baseline of a line of print whose rows hold `counts` ink pixels: below it are only tails."""
+    line = counts[start:end]
+    fullest = np.sort(line)[-max(1, len(line) // 3) :].mean()
+    return start + int(np.flatnonzero(line >= DENSE_ROW * fullest)[-1]) + 1
+
+
+def _belonging(starts: np.ndarray, ends: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Indices of the stretches of which enough lies in low..high."""
+    inside = np.minimum(ends, high) - np.maximum(starts, low)
+    return np.flatnonzero(inside >= MIN_INSIDE * (ends - starts))
+
+
+def _span(low: float, high: float, size: int) -> tuple[int, int]:
+    """Whole pixels of a stretch, cut to the picture."""
+    return min(max(round(low), 0), size), min(max(round(high), 0), size)

@@ -1,0 +1,90 @@
+"""What is printed on a page picture: its ink, its lines of print, its ruled lines. NumPy only.
+
+Sits between a page picture and fit.py, which moves boxes to the ink. Lengths are pixels of the picture; limits are
+given at REFERENCE_SIDE and scale with the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REFERENCE_SIDE = 600  # px of the short side of a PubLayNet page, at which limits are stated
+MIN_CONTRAST = 45  # grey levels of 255 below the paper that make a pixel ink
+PAPER_PERCENTILE = 80  # of the grey levels of a page: most of a page is paper
+RULE_LENGTH = 0.1  # of the page's width; shorter lines are dashes, fractions, underlined words
+RULE_THICKNESS = 4  # px
+RULE_OVERLAP = 0.7  # of the longer of two runs, above which the lower one goes on with the same rule
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The ink of one page. scale is the picture's short side over REFERENCE_SIDE.
+
+    Sums let a profile through any part of the page be had by one subtraction: along_x (H, W + 1) counts ink left of
+    each column, along_y (H + 1, W) above each row. rules (R, 4) are horizontal ruled lines, xyxy.
+    """
+
+    along_x: np.ndarray
+    along_y: np.ndarray
+    rules: np.ndarray
+    scale: float
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.along_x.shape[0], self.along_y.shape[1]
+
+    def rows(self, x0: int, x1: int) -> np.ndarray:
+        """Ink pixels of each row between the columns x0 and x1 -> (H,)."""
+        return self.along_x[:, x1] - self.along_x[:, x0]
+
+    def columns(self, y0: int, y1: int) -> np.ndarray:
+        """Ink pixels of each column between the rows y0 and y1 -> (W,)."""
+        return self.along_y[y1] - self.along_y[y0]
+
+
+def find_ink(picture: np.ndarray) -> Ink:
+    """Find the ink of a page picture (H, W, 3) uint8: whatever is darker than the paper in any of its colours."""
+    darkest = picture.min(axis=2)
+    is_ink = darkest < np.percentile(darkest[::2, ::2], PAPER_PERCENTILE) - MIN_CONTRAST
+    height, width = is_ink.shape
+    along_x = np.zeros((height, width + 1), dtype=np.int32)
+    along_y = np.zeros((height + 1, width), dtype=np.int32)
+    np.cumsum(is_ink, axis=1, out=along_x[:, 1:])
+    np.cumsum(is_ink, axis=0, out=along_y[1:])
+    return Ink(along_x, along_y, _find_rules(is_ink), min(height, width) / REFERENCE_SIDE)
+
+
+def runs(is_set: np.ndarray, *, max_gap: float = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the stretches of True in a profile (N,), across gaps of up to `max_gap`."""
+    steps = np.flatnonzero(np.diff(is_set.astype(np.int8), prepend=0, append=0))
+    starts, ends = steps[::2], steps[1::2]
+    is_apart = starts[1:] - ends[:-1] > max_gap
+    return starts[np.r_[True, is_apart]] if len(starts) else starts, ends[np.r_[is_apart, True]] if len(ends) else ends
+
+
+def _find_rules(is_ink: np.ndarray) -> np.ndarray:
+    """Horizontal ruled lines -> (R, 4) xyxy: long runs of ink, thin from above to below."""
+    height, width = is_ink.shape
+    changes = np.diff(np.pad(is_ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    y, x0 = np.nonzero(changes == 1)
+    x1 = np.nonzero(changes == -1)[1]
+    is_long = x1 - x0 >= RULE_LENGTH * width
+    found: list[list[int]] = []
+    for row, left, right in zip(y[is_long].tolist(), x0[is_long].tolist(), x1[is_long].tolist(), strict=True):
+        for rule in reversed(found):
+            shared = min(right, rule[2]) - max(left, rule[0])
+            if rule[3] == row and shared > RULE_OVERLAP * max(right - left, rule[2] - rule[0]):
+                rule[:] = [min(left, rule[0]), rule[1], max(right, rule[2]), row + 1]
+                break
+            if rule[3] < row - 1:
+                found.append([left, row, right, row + 1])
+                break
+        else:
+            found.append([left, row, right, row + 1])
+    thin = [
+        rule for rule in found if rule[3] - rule[1] <= RULE_THICKNESS * max(1.0, min(height, width) / REFERENCE_SIDE)
+    ]
+    return np.array(thin, dtype=np.float64).reshape(-1, 4)

@@ -1,0 +1,89 @@
+"""Boxes move to the print: on drawn pages whose right answer is known, and on made pages against their annotations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from layoutdeit.fit import ASCENT, DESCENT, fit_boxes, fit_to_page, merge_agreeing
+from layoutdeit.ink import find_ink
+from layoutdeit.labels import label_by_name
+
+TEXT, TITLE, TABLE, FIGURE = (label_by_name(name).id for name in ("text", "title", "table", "figure"))
+CAPITAL = 8  # px: height of the drawn letters
+
+
+def draw_page(scale: int = 1) -> np.ndarray:
+    """A 600x800 page: five lines of print at x 60..300, y 100..; a ruled table at 330..560, y 100..200; a figure."""
+    image = Image.new("RGB", (600 * scale, 800 * scale), "white")
+    pen = ImageDraw.Draw(image)
+
+    def box(x0: float, y0: float, x1: float, y1: float) -> None:
+        pen.rectangle([x0 * scale, y0 * scale, x1 * scale - 1, y1 * scale - 1], fill="black")
+
+    for line in range(5):
+        for x in range(60, 300, 8):  # letters 6 px wide, 2 px apart
+            box(x, 100 + 14 * line, x + 6, 100 + 14 * line + CAPITAL)
+    for y in (100, 120, 200):
+        box(330, y, 560, y + 1)
+    for y in (106, 130, 150, 170):
+        box(340, y, 370, y + 6)
+        box(500, y, 550, y + 6)
+    box(100, 400, 500, 600)
+    return np.asarray(image)
+
+
+def test_a_paragraph_ends_at_its_lines():
+    """Lines that lie in the box for the most part belong to it, others do not."""
+    picture = draw_page()
+    fitted = fit_boxes(np.array([[70, 110, 280, 153]]), [TEXT], find_ink(picture))[0]
+    # the second line, y 114..122, to the fourth, y 142..150
+    expected = [60, 122 - ASCENT * CAPITAL, 298, 150 + DESCENT * CAPITAL]
+    np.testing.assert_allclose(fitted, expected, atol=0.5)
+
+
+def test_half_a_column_becomes_the_column():
+    fitted = fit_boxes(np.array([[62, 98, 185, 170]]), [TEXT], find_ink(draw_page()))[0]
+    np.testing.assert_allclose(fitted[[0, 2]], [60, 298], atol=0.5)
+
+
+def test_a_table_ends_at_its_outer_rules():
+    fitted = fit_boxes(np.array([[345, 110, 520, 180]]), [TABLE], find_ink(draw_page()))[0]
+    np.testing.assert_allclose(fitted, [330, 100, 560, 201], atol=0.5)
+
+
+def test_a_figure_ends_at_its_ink():
+    fitted = fit_boxes(np.array([[120, 380, 470, 590]]), [FIGURE], find_ink(draw_page()))[0]
+    np.testing.assert_allclose(fitted, [100, 400, 500, 600], atol=0.5)
+
+
+def test_the_size_of_the_picture_does_not_matter():
+    boxes = np.array([[70, 110, 280, 153], [345, 110, 520, 180], [120, 380, 470, 590]], dtype=float)
+    labels = [TEXT, TABLE, FIGURE]
+    once, twice = fit_boxes(boxes, labels, find_ink(draw_page())), fit_boxes(boxes * 2, labels, find_ink(draw_page(2)))
+    np.testing.assert_allclose(twice / 2, once, atol=0.5)
+
+
+@pytest.mark.parametrize("label", [TEXT, TITLE, TABLE, FIGURE])
+@pytest.mark.parametrize(
+    "box", [[10, 700, 200, 780], [-50, -50, -10, -10], [590, 790, 700, 900], [5, 5, 5, 5], [float("nan")] * 4]
+)
+def test_a_box_without_ink_stays(box: list[float], label: int):
+    ink = find_ink(draw_page())
+    np.testing.assert_array_equal(fit_boxes(np.array([box]), [label], ink)[0], box)
+
+
+def test_no_boxes_and_a_blank_page():
+    blank = np.full((300, 200, 3), 255, dtype=np.uint8)
+    assert fit_to_page(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), blank).boxes.shape == (0, 4)
+    kept = fit_to_page(np.array([[10.0, 10, 50, 60]]), np.array([TEXT]), np.array([0.5]), blank)
+    assert kept.boxes.tolist() == [[10, 10, 50, 60]] and kept.scores.tolist() == [0.5]
+
+
+def test_agreeing_boxes_become_one_with_a_higher_score():
+    boxes = np.array([[0, 0, 100, 100], [0, 0, 100, 102], [0, 0, 100, 101], [300, 0, 400, 100]], dtype=float)
+    merged = merge_agreeing(boxes, np.array([TEXT, TEXT, TITLE, TEXT]), np.array([0.5, 0.6, 0.3, 0.7]))
+    assert merged.labels.tolist() == [TEXT, TEXT, TITLE]
+    assert merged.boxes.tolist() == boxes[[1, 3, 2]].tolist()
+    np.testing.assert_allclose(merged.scores, [1 - 0.4 * (1 - 0.6 * 0.5), 0.7, 0.3])  # .72 now comes before .7
