@@ -77,6 +77,7 @@ class DetectorConfig:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     heads: HeadConfig = field(default_factory=HeadConfig)
     num_classes: int = NUM_CLASSES  # without background
+    fit_to_ink: bool = False  # move found boxes to the lines and rules of the page (fit.py): pays for small inputs
 
     def __post_init__(self) -> None:
         if len(self.proposals.anchor_sizes) != 5:
@@ -95,8 +96,12 @@ class DataConfig:
     train_split: str = "train"  # NAME.json and the folder NAME/
     val_split: str = ""  # evaluated every eval_every steps; empty: no evaluation during training
     num_workers: int = 1  # loader processes per training process
+    augmentation: str = "varied"  # varied: crop, stretch and shade; published: the published run's crop and no more
     crop_probability: float = 0.5  # share of pages cut to a random part first
     crop_range_px: tuple[int, int] = (384, 600)  # sides of that part
+
+    def __post_init__(self) -> None:
+        _check_choice("data.augmentation", self.augmentation, ("varied", "published"))
 
 
 @dataclass
@@ -107,8 +112,16 @@ class OptimConfig:
     weight_decay: float = 0.05
     warmup_steps: int = 1000
     final_ratio: float = 0.0  # learning rate at the end, as a share of the peak
+    schedule: str = "warmup_cosine"  # cosine after warm-up; detectron2: warm-up from .01, cosine from step 0
+    layer_decay: float = 1.0  # rate of each backbone block as a share of the next one's (arXiv:2106.08254, sec. 3.1)
+    decay_vectors: bool = False  # weight decay on biases, norms, positions and tokens too, as the published run had it
     clip_norm: float = 1.0  # norm of the whole model's gradient; 0: no clipping
     ema_decay: float = 0.0  # average of the weights used for evaluation and export; 0: the weights themselves
+
+    def __post_init__(self) -> None:
+        _check_choice("optim.schedule", self.schedule, ("warmup_cosine", "detectron2"))
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"optim.layer_decay must be above 0 and at most 1, got {self.layer_decay}")
 
 
 @dataclass
@@ -117,9 +130,11 @@ class TrainConfig:
 
     output_dir: str = MISSING  # checkpoints, log and the finished model.safetensors
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    engine: str = "torchvision"  # what runs the detector: a name of layoutdeit.engines.ENGINES
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
-    init_from: str = ""  # a detector file of ours, or for the backbone alone any name or file backbone.published reads
+    init_from: str = ""  # a detector of ours by name or file; or, for the backbone alone, what backbone.published reads
+    keep_detector: bool = False  # take the detector's settings from the model of init_from; those above are not read
     num_steps: int = 60_000
     batch_size: int = 16  # pages per step over all processes
     precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
@@ -127,5 +142,19 @@ class TrainConfig:
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     checkpoint_every: int = 500  # steps
     eval_every: int = 0  # steps; 0: only at the end, and only with data.val_split
+    num_pictures: int = 4  # validation pages drawn with what was found on them, at every evaluation
     log_every: int = 20  # steps
+    tensorboard: bool = True  # write a TensorBoard log too, where that package is installed
     max_minutes: float = 0.0  # stop cleanly, resumable, after this long; 0: no limit
+
+    def __post_init__(self) -> None:
+        for name in ("num_steps", "batch_size", "devices", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.keep_detector and not self.init_from:
+            raise ValueError("keep_detector needs init_from: the model whose detector to keep")
+
+
+def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {key} {value!r}: use one of {', '.join(choices)}")

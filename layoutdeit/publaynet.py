@@ -1,128 +1,156 @@
-"""PubLayNet-shaped trees as a training set: NAME.json (COCO) beside the folder NAME/ of page pictures.
+"""PubLayNet-shaped trees as a data set: NAME.json (COCO) beside the folder NAME/ of page pictures, whole or part.
 
-Annotations are held as flat arrays, not as millions of dictionaries, so that loader processes share them.
+Between the annotations' arrays and the loops: pictures are read here, masks drawn, batches composed.
 """
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from layoutdeit.augment import augment_page
-from layoutdeit.config import DataConfig
+from layoutdeit.annotation_cache import read_annotations
+from layoutdeit.augment import Page, augment_page
+from layoutdeit.config import DataConfig, InputConfig
 from layoutdeit.engines.base import Target
-from layoutdeit.geometry import clip, xywh_to_xyxy
-from layoutdeit.labels import NUM_CLASSES
+from layoutdeit.engines.preprocess import resized_size_hw
+from layoutdeit.geometry import clip
+from layoutdeit.outlines import draw_masks
+from layoutdeit.page_annotations import Annotations
+from layoutdeit.pictures import find_missing, read_image
+from layoutdeit.pyramid import SIZE_DIVISOR
 
-MIN_SIDE_PX = 1.0  # a box thinner than this after clipping to its page is left out
+MAX_BROKEN_IN_A_ROW = 20  # pictures; more, and it is the disk or the folder, not the pictures
 
-
-@dataclass(frozen=True)
-class Annotations:
-    """All pages of a COCO file. Page i has boxes[offsets[i]:offsets[i + 1]].
-
-    image_ids (P,) int64, file_names P strings, sizes_wh (P, 2) int64, boxes (A, 4) xyxy pixels cut to the page,
-    labels (A,) int64 in 1..5. num_dropped counts boxes that were empty, outside, crowd or of an unknown category.
-    """
-
-    image_ids: np.ndarray
-    file_names: np.ndarray
-    sizes_wh: np.ndarray
-    offsets: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
-    num_dropped: int
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-
-def read_annotations(path: str | Path) -> Annotations:
-    """Read a COCO file with PubLayNet's category ids 1..5. FileNotFoundError, or ValueError for another format."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no annotations at {path}: expected PubLayNet's tree, NAME.json beside the folder NAME/"
-        )
-    try:
-        data = json.loads(path.read_bytes())
-        images = sorted(data["images"], key=lambda image: image["id"])
-        rows = data["annotations"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a COCO annotation file: {error!r}") from error
-    image_ids = np.array([image["id"] for image in images], dtype=np.int64)
-    sizes_wh = np.array([(image["width"], image["height"]) for image in images], dtype=np.int64).reshape(-1, 2)
-    page_of = {int(image_id): page for page, image_id in enumerate(image_ids)}
-    pages = np.array([page_of.get(row["image_id"], -1) for row in rows], dtype=np.int64)
-    labels = np.array([row["category_id"] for row in rows], dtype=np.int64)
-    crowd = np.array([bool(row.get("iscrowd", 0)) for row in rows], dtype=bool)
-    boxes = xywh_to_xyxy(np.array([row["bbox"] for row in rows], dtype=np.float64))
-    if len(images):
-        boxes = np.clip(boxes, 0, np.tile(sizes_wh[pages], 2))
-    sides = boxes[:, 2:] - boxes[:, :2]
-    keep = (sides >= MIN_SIDE_PX).all(1) & (pages >= 0) & (labels >= 1) & (labels <= NUM_CLASSES) & ~crowd
-    order = np.flatnonzero(keep)[np.argsort(pages[keep], kind="stable")]
-    return Annotations(
-        image_ids=image_ids,
-        file_names=np.array([image["file_name"] for image in images], dtype=str),
-        sizes_wh=sizes_wh,
-        offsets=np.searchsorted(pages[order], np.arange(len(images) + 1)),
-        boxes=boxes[order].astype(np.float32),
-        labels=labels[order],
-        num_dropped=int((~keep).sum()),
-    )
+__all__ = ["Annotations", "PageDataset", "PageSample", "RunSampler", "evaluation_batches", "read_annotations"]
 
 
 @dataclass(frozen=True)
 class PageSample:
-    """A page for the detector: image (3, H, W) uint8 RGB, its target, and where it came from."""
+    """A page for the detector: image (3, H, W) uint8 RGB, its target, and where it came from.
+
+    broken: why pictures that this page stands in for could not be read.
+    """
 
     image: Tensor
     target: Target
     image_id: int
     file_name: str
+    broken: tuple[str, ...] = ()
 
 
 class PageDataset(Dataset):
-    """Pages of a tree, by index for evaluation or by (position, index) for training.
+    """Pages of a tree whose pictures are there, by index for evaluation or by (position, index) for training.
 
     A position, the page's place in the whole run, seeds its augmentation: the same run draws the same pages
-    whatever the number of loader processes, and a resumed one goes on as if never stopped.
+    whatever the number of loader processes, and a resumed one goes on as if never stopped. In training the next page
+    stands in for one that cannot be read; in evaluation such a page is a ValueError.
     """
 
-    def __init__(self, annotations: Annotations, images_dir: str | Path, config: DataConfig | None, *, seed: int = 0):
+    def __init__(
+        self,
+        annotations: Annotations,
+        images_dir: str | Path,
+        config: DataConfig | None,
+        *,
+        seed: int = 0,
+        with_masks: bool = False,
+    ) -> None:
         self.annotations, self.images_dir = annotations, Path(images_dir)
-        self.config, self.seed = config, seed
+        self.config, self.seed, self.with_masks = config, seed, with_masks
+        self.missing = find_missing(annotations, self.images_dir)  # pages without picture
+        self.pages = np.delete(np.arange(len(annotations)), self.missing)
+        if len(self.missing) and not len(self.pages):
+            name = annotations.file_name(int(self.missing[0]))
+            raise ValueError(f"none of {len(annotations)} pictures is in {self.images_dir}: expected {name} there")
 
     def __len__(self) -> int:
-        return len(self.annotations)
+        return len(self.pages)
 
     def __getitem__(self, key: int | tuple[int, int]) -> PageSample:
-        position, index = key if isinstance(key, tuple) else (None, key)
-        rows = slice(*self.annotations.offsets[index : index + 2])
-        boxes, labels = self.annotations.boxes[rows], self.annotations.labels[rows]
-        file_name = str(self.annotations.file_names[index])
+        if not isinstance(key, tuple):
+            return self._sample(self._page(int(self.pages[key])), int(self.pages[key]))
+        position, index = key
+        broken: list[str] = []
+        while len(broken) < MAX_BROKEN_IN_A_ROW:
+            number = int(self.pages[(index + len(broken)) % len(self)])
+            try:
+                page = self._page(number)
+            except (ValueError, OSError) as error:
+                broken.append(str(error))
+                continue
+            page = augment_page(page, self.config, np.random.default_rng((self.seed, position)))
+            return self._sample(page, number, tuple(broken))
+        raise ValueError(f"{MAX_BROKEN_IN_A_ROW} pictures in a row cannot be read; the last: {broken[-1]}")
+
+    def image_ids(self) -> np.ndarray:
+        """Of its pages, by index. (P,) int64."""
+        return self.annotations.image_ids[self.pages]
+
+    def sizes_hw(self) -> np.ndarray:
+        """Of its pictures, by index. (P, 2) int64."""
+        return self.annotations.sizes_wh[self.pages][:, ::-1]
+
+    def report_lines(self) -> list[str]:
+        """What the annotations hold and what is wrong with them and their pictures, in lines for people."""
+        lines = self.annotations.report.lines()
+        if num_missing := len(self.missing):
+            first = ", ".join(self.annotations.file_name(int(page)) for page in self.missing[:3])
+            lines.append(
+                f"{num_missing} pictures are not in {self.images_dir}: their pages are left out ({first}, ...)"
+            )
+        return lines
+
+    def _page(self, number: int) -> Page:
+        annotations, rows = self.annotations, self.annotations.rows_of(number)
+        file_name = annotations.file_name(number)
         image = read_image(self.images_dir / file_name)
-        if position is not None:
-            rng = np.random.default_rng((self.seed, position))
-            image, boxes, labels = augment_page(image, boxes, labels, self.config, rng)
         height, width = image.shape[:2]
+        if (width, height) != tuple(annotations.sizes_wh[number].tolist()):
+            expected = "{} x {}".format(*annotations.sizes_wh[number])
+            raise ValueError(f"{file_name} has {width} x {height} pixels, its annotations are of {expected}")
+        labels = annotations.labels[rows].astype(np.int64)
+        outlines = [annotations.outline(row) for row in range(rows.start, rows.stop)] if self.with_masks else None
+        if outlines is not None and not any(outlines):
+            outlines = None  # all are boxes: the engine draws those itself
+        return Page(image, np.array(annotations.boxes[rows]), labels, outlines)
+
+    def _sample(self, page: Page, number: int, broken: tuple[str, ...] = ()) -> PageSample:
+        height, width = page.size_hw
+        boxes = clip(page.boxes, width, height).astype(np.float32)
+        masks = None
+        if page.outlines is not None:
+            masks = torch.from_numpy(draw_masks(page.outlines, boxes, (height, width)))
         return PageSample(
-            image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),  # (H, W, 3) -> (3, H, W)
-            target=Target(
-                torch.from_numpy(clip(boxes, width, height).astype(np.float32)), torch.from_numpy(labels.copy())
-            ),
-            image_id=int(self.annotations.image_ids[index]),
-            file_name=file_name,
+            image=torch.from_numpy(np.array(page.image.transpose(2, 0, 1))),  # (H, W, 3) -> (3, H, W)
+            target=Target(torch.from_numpy(boxes), torch.from_numpy(page.labels.copy()), masks),
+            image_id=int(self.annotations.image_ids[number]),
+            file_name=self.annotations.file_name(number),
+            broken=broken,
         )
+
+
+def evaluation_batches(dataset: PageDataset, settings: InputConfig, batch_size: int) -> list[list[int]]:
+    """Batches of dataset indices whose pages all have the same size at the model's input.
+
+    A page then looks to the model as it would alone, whatever the batch size and the number of processes: attention
+    sees padding too. By image id within a size.
+    """
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, size_hw in enumerate(dataset.sizes_hw().tolist()):
+        resized = resized_size_hw(tuple(size_hw), settings.short_side, settings.long_side)
+        groups[tuple(-(-side // SIZE_DIVISOR) * SIZE_DIVISOR for side in resized)].append(index)
+    return [
+        group[start : start + batch_size]
+        for _, group in sorted(groups.items())
+        for start in range(0, len(group), batch_size)
+    ]
 
 
 class RunSampler(Sampler[list[tuple[int, int]]]):
@@ -155,14 +183,3 @@ class RunSampler(Sampler[list[tuple[int, int]]]):
                     order = np.random.default_rng((self.seed, epoch)).permutation(self.num_pages)
                 batch.append((position, int(order[position % self.num_pages])))
             yield batch[self.rank :: self.world_size]
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """A picture as (H, W, 3) uint8 RGB. FileNotFoundError, or ValueError that names a broken file."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error

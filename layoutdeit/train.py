@@ -6,23 +6,24 @@ The same command again goes on from the last checkpoint of output_dir. Under tor
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import logging
 import platform
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from torch import Tensor
 
-    from backbone.run_state import RunState
-    from layoutdeit.config import TrainConfig
+    from layoutdeit.config import DataConfig, DetectorConfig, TrainConfig
     from layoutdeit.engines.base import Detector
     from layoutdeit.loop import StepReport
+    from layoutdeit.publaynet import PageDataset
+    from layoutdeit.validation import Validation
 
 log = logging.getLogger(__name__)
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -58,29 +59,36 @@ def train(config: TrainConfig) -> Path | None:
     import torch
     from torch.utils.data import DataLoader
 
-    from backbone.optim import make_average, parameter_groups
+    from backbone.optim import make_average
     from backbone.run_state import RunState, open_fabric, resume_run, save_run
     from layoutdeit.engines import build_detector
+    from layoutdeit.learning_rate import rate_groups
     from layoutdeit.loop import train_steps
-    from layoutdeit.publaynet import PageDataset, RunSampler, read_annotations
+    from layoutdeit.publaynet import RunSampler
+    from layoutdeit.train_log import Pace, TrainLog
 
     started = time.monotonic()
-    root, output_dir = Path(config.data.root), Path(config.output_dir)
-    annotations = read_annotations(root / f"{config.data.train_split}.json")
-    dataset = PageDataset(annotations, root / config.data.train_split, config.data, seed=config.seed)
+    output_dir = Path(config.output_dir)
+    fabric = open_fabric(config.precision, config.devices)
+    if config.precision == "bf16-mixed" and fabric.device.type == "cpu" and not _has_bf16():
+        log.warning("this CPU has no bf16 arithmetic: precision=32-true is many times quicker")
+    start = _read_start(config.init_from)
+    if config.keep_detector:
+        if start is None:
+            raise ValueError(f"keep_detector needs a detector of ours in init_from, {config.init_from!r} is none")
+        config.detector = start.config
+    dataset, validation = _open_data(fabric, config)
     output_dir.mkdir(parents=True, exist_ok=True)
 
-    fabric = open_fabric(config.precision, config.devices)
     torch.manual_seed(config.seed)
-    detector = build_detector(config.detector)
-    earlier_record = _initialise(detector, config.init_from)
+    detector = build_detector(config.detector, config.engine)
+    _initialise(detector, config.init_from, start)
     averaged = make_average(detector, config.optim.ema_decay).to(fabric.device) if config.optim.ema_decay > 0 else None
-    optimizer = torch.optim.AdamW(
-        parameter_groups(detector, weight_decay=config.optim.weight_decay), lr=config.optim.learning_rate, fused=True
-    )
+    optimizer = torch.optim.AdamW(rate_groups(detector, config.optim), lr=config.optim.learning_rate, fused=True)
     state = RunState(*fabric.setup(detector, optimizer), averaged)
     plan = {"num_steps": config.num_steps, "batch_size": config.batch_size, "seed": config.seed, "pages": len(dataset)}
     resume_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
+    train_log = TrainLog(output_dir, state.step, tensorboard=config.tensorboard) if fabric.is_global_zero else None
     sampler = RunSampler(
         len(dataset),
         batch_size=config.batch_size,
@@ -90,16 +98,9 @@ def train(config: TrainConfig) -> Path | None:
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    log.info(
-        "%d pages (%d boxes left out), step %d of %d, batch %d over %d processes on %s",
-        len(dataset),
-        annotations.num_dropped,
-        state.step,
-        config.num_steps,
-        config.batch_size,
-        fabric.world_size,
-        fabric.device,
-    )
+    if fabric.is_global_zero:
+        run = f"step {state.step} of {config.num_steps}, batch {config.batch_size} over {fabric.world_size} processes"
+        log.info("%s\n%s on %s", "\n".join(dataset.report_lines()), run, fabric.device)
     loader = DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -107,115 +108,123 @@ def train(config: TrainConfig) -> Path | None:
         collate_fn=list,
         persistent_workers=config.data.num_workers > 0,
     )
+    pace = Pace(config.num_steps, config.batch_size, state.step)
+    broken: set[str] = set()
+
+    def is_due(step: int) -> bool:
+        """Whether to look at a step: on a GPU rarely, for it must be waited for."""
+        every = [config.log_every, config.checkpoint_every] + ([config.eval_every] if config.eval_every else [])
+        return fabric.device.type == "cpu" or step in (1, config.num_steps) or any(step % n == 0 for n in every)
 
     def on_step(report: StepReport) -> bool:
+        for reason in set(report.broken) - broken:
+            log.warning("%s; another page takes its place", reason)
+        broken.update(report.broken)
+        if not is_due(report.step):
+            return True
         is_over_time = config.max_minutes > 0 and bool(  # the main process's clock decides for all
             fabric.broadcast(time.monotonic() - started > 60 * config.max_minutes)
         )
-        if report.step % config.log_every == 0 or report.step == 1:
-            _log(fabric, report, config, output_dir)
-        if is_over_time or report.step % config.checkpoint_every == 0 or report.step == config.num_steps:
+        is_last = report.step == config.num_steps
+        if train_log is not None and (report.step % config.log_every == 0 or report.step == 1 or is_last):
+            losses = report.read_losses()
+            pace.update(report.step)
+            log.info("%s", pace.line(report.step, losses, report.learning_rate))
+            train_log.add_step(
+                report.step, losses, learning_rate=report.learning_rate, pages_per_second=pace.pages_per_second
+            )
+        if is_over_time or is_last or report.step % config.checkpoint_every == 0:
             save_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
-        if config.eval_every and report.step % config.eval_every == 0:
-            _evaluate(fabric, state, config, output_dir)
+        if validation is not None and config.eval_every and report.step % config.eval_every == 0 and not is_last:
+            validation.run(fabric, state.final_model(), report.step, train_log)
+            pace.restart(report.step)
         return not is_over_time
 
-    train_steps(fabric, state, loader, config, on_step=on_step)
-    if state.step < config.num_steps:
+    train_steps(fabric, state, loader, config, on_step=on_step, is_due=is_due)
+    if broken:
+        log.info("%d pictures could not be read", len(broken))
+    model_path = output_dir / MODEL_NAME if state.step == config.num_steps else None
+    if model_path is None:
         log.info("paused at step %d of %d: the same command goes on", state.step, config.num_steps)
-        return None
-    model_path = output_dir / MODEL_NAME
-    metrics = _evaluate(fabric, state, config, output_dir)
-    if fabric.is_global_zero:
-        from layoutdeit.weights import save_model
+    else:
+        metrics = validation and validation.run(fabric, state.final_model(), state.step, train_log)
+        if fabric.is_global_zero:
+            from layoutdeit.weights import save_model
 
-        save_model(
-            model_path, state.final_model().state_dict(), config.detector, _record(config, metrics, earlier_record)
-        )
-        log.info("wrote %s", model_path)
+            record = _record(config, metrics, None if start is None else start.record)
+            save_model(model_path, state.final_model().state_dict(), config.detector, record)
+            log.info("wrote %s", model_path)
+    if train_log is not None:
+        train_log.close()
     fabric.barrier()
     return model_path
 
 
-def _initialise(detector: Detector, init_from: str) -> dict[str, Any] | None:
-    """Fill the detector from a model file of ours, or its backbone from any checkpoint; say what was used.
+def _has_bf16() -> bool:
+    """Whether the CPU multiplies in bf16; elsewhere PyTorch does it number by number."""
+    import torch
 
-    Return the training record of a model of ours: what it has seen is part of what the new one has seen.
-    """
-    if not init_from:
-        return None
-    from backbone.published import load_into
-    from layoutdeit.weights import is_model_file, read_model_file
-
-    if is_model_file(init_from):
-        _, record, state_dict = read_model_file(init_from)
-        detector.load_state_dict(state_dict)
-        log.info("all weights from %s", init_from)
-        return record
-    report = load_into(detector.pyramid.bottom_up, init_from)
-    log.info("backbone from %s\n%s", init_from, report)
-    return None
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def _log(fabric: Fabric, report: StepReport, config: TrainConfig, output_dir: Path) -> None:
-    """One line for people and one row in log.csv, from the main process."""
-    if not fabric.is_global_zero:
-        return
-    left_s = (config.num_steps - report.step) * config.batch_size / report.pages_per_second
-    losses = " ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
-    log.info(
-        "step %d/%d  loss %.3f  %s  rate %.2e  %.2f pages/s  %d min left",
-        report.step,
-        config.num_steps,
-        sum(report.losses.values()),
-        losses,
-        report.learning_rate,
-        report.pages_per_second,
-        left_s / 60,
-    )
-    path = output_dir / "log.csv"
-    is_new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["step", "learning_rate", "pages_per_second", *report.losses])
-        writer.writerow([report.step, report.learning_rate, report.pages_per_second, *report.losses.values()])
-
-
-def _evaluate(fabric: Fabric, state: RunState, config: TrainConfig, output_dir: Path) -> dict[str, Any] | None:
-    """AP on the validation split, from the main process; None where the configuration names no split."""
-    from layoutdeit.coco_eval import evaluate_detections, format_metrics, metrics_to_dict
-    from layoutdeit.loop import collect_results
+def _open_data(fabric: Fabric, config: TrainConfig) -> tuple[PageDataset, Validation | None]:
+    """The pages to train on, and those to validate on where the configuration names some."""
     from layoutdeit.publaynet import PageDataset, read_annotations
+    from layoutdeit.validation import Validation
 
-    metrics = None
-    if config.data.val_split and fabric.is_global_zero:
+    def open_split(split: str, settings: DataConfig | None) -> PageDataset:
         root = Path(config.data.root)
-        path = root / f"{config.data.val_split}.json"
-        dataset = PageDataset(read_annotations(path), root / config.data.val_split, None)
-        with fabric.autocast():
-            results = collect_results(state.final_model(), dataset, device=fabric.device)
-        boxes = evaluate_detections(path, results)
-        metrics = metrics_to_dict(boxes, None)
-        log.info(
-            "step %d, %d pages of %s\n%s", state.step, len(dataset), config.data.val_split, format_metrics(boxes, None)
-        )
-        with open(output_dir / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.step, **metrics}) + "\n")
-    fabric.barrier()
-    return metrics
+        with fabric.rank_zero_first(local=True):  # a large file is parsed once
+            annotations = read_annotations(root / f"{split}.json")
+        with_masks = settings is not None and config.detector.heads.mask_layers > 0
+        return PageDataset(annotations, root / split, settings, seed=config.seed, with_masks=with_masks)
+
+    dataset = open_split(config.data.train_split, config.data)
+    if not config.data.val_split:
+        return dataset, None
+    truth_path = Path(config.data.root) / f"{config.data.val_split}.json"
+    return dataset, Validation(open_split(config.data.val_split, None), config, str(truth_path))
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A detector of ours to start from: its settings, training record and weights."""
+
+    config: DetectorConfig
+    record: dict[str, Any]
+    weights: dict[str, Tensor]
+
+
+def _read_start(init_from: str) -> _Start | None:
+    """The model of ours that init_from names or is; None for anything else."""
+    from layoutdeit.weights import MODELS, is_model_file, read_model_file, resolve_model
+
+    path = resolve_model(init_from) if init_from in MODELS else Path(init_from)
+    return _Start(*read_model_file(path)) if init_from and is_model_file(path) else None
+
+
+def _initialise(detector: Detector, init_from: str, start: _Start | None) -> None:
+    """Fill the detector from a model of ours, or its backbone from any checkpoint; say what was used."""
+    if start is not None:
+        detector.load_state_dict(start.weights)
+        log.info("all weights from %s", init_from)
+    elif init_from:
+        from backbone.published import load_into
+
+        log.info("backbone from %s\n%s", init_from, load_into(detector.pyramid.bottom_up, init_from))
 
 
 def _record(
     config: TrainConfig, metrics: dict[str, Any] | None, earlier_record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """How the model was made, for its file."""
+    """How the model was made, for its file; what it started from has seen is part of what it has seen."""
     import torch
 
     corpus_path = Path(config.data.root) / "corpus.json"
     corpus = json.loads(corpus_path.read_text(encoding="utf-8")) if corpus_path.is_file() else None
     settings = asdict(config)
     del settings["detector"], settings["output_dir"], settings["data"]["root"]  # kept beside it, or of this machine
+    settings["init_from"] = Path(config.init_from).name
     return {
         "date": time.strftime("%Y-%m-%d"),
         "pages_seen": config.num_steps * config.batch_size,

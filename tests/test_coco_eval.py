@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 import torch
 from detector_fixtures import write_tree
+from pycocotools import mask as mask_codec
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from layoutdeit.coco_eval import detections_to_coco, evaluate_detections, format_metrics, write_metrics
+from layoutdeit.coco_eval import (
+    PUBLISHED_BOX_AP,
+    clean_results,
+    detections_to_coco,
+    evaluate_detections,
+    format_metrics,
+    load_truth,
+    match_detections,
+    metrics_of,
+    metrics_to_dict,
+)
 from layoutdeit.engines.base import Detections
 from layoutdeit.labels import LABELS
 
@@ -41,21 +52,74 @@ def test_perfect_results_score_one_and_absent_classes_none(tmp_path):
         assert metrics[label.name].ap == (expected and pytest.approx(expected))
 
 
-def test_numbers_are_pycocotools_own(tmp_path):
-    path = write_tree(tmp_path, num_pages=30) / "train.json"
-    results = shaken_results(path)
-    metrics = evaluate_detections(path, results)
+def reference_numbers(path, results, iou_type, image_ids=None):
+    """AP, AP50 and AP75 from pycocotools used directly: overall, and class by class."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(path))
-        reference = COCOeval(truth, truth.loadRes(results), "bbox")
-        reference.evaluate()
-        reference.accumulate()
-        reference.summarize()
-    overall = metrics["overall"]
-    assert [overall.ap, overall.ap50, overall.ap75] == pytest.approx(reference.stats[:3].tolist(), abs=1e-12)
-    assert 0.1 < overall.ap < 0.9
-    classes = [metrics[label.name].ap for label in LABELS]
-    assert overall.ap == pytest.approx(np.mean(classes), abs=1e-9)
+        found = truth.loadRes([dict(row) for row in results])
+        numbers = []
+        for class_ids in ([label.id for label in LABELS], *([label.id] for label in LABELS)):
+            reference = COCOeval(truth, found, iou_type)
+            reference.params.catIds = class_ids
+            if image_ids is not None:
+                reference.params.imgIds = image_ids
+            reference.evaluate()
+            reference.accumulate()
+            reference.summarize()
+            numbers.append(reference.stats[:3].tolist())
+    return numbers
+
+
+def with_masks(results, path):
+    """Each result with its box, moved by three pixels, as its mask."""
+    sizes = {i["id"]: (i["height"], i["width"]) for i in json.loads(path.read_text())["images"]}
+    rows = []
+    for row in results:
+        x, y, w, h = row["bbox"]
+        polygon = [x + 3, y, x + w + 3, y, x + w + 3, y + h, x + 3, y + h]
+        runs = mask_codec.merge(mask_codec.frPyObjects([polygon], *sizes[row["image_id"]]))
+        rows.append({**row, "segmentation": {"size": runs["size"], "counts": runs["counts"].decode()}})
+    return rows
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("image_ids", [None, [3, 4, 9, 20]])
+def test_numbers_are_pycocotools_own(tmp_path, iou_type, image_ids):
+    path = write_tree(tmp_path, num_pages=30) / "train.json"
+    results = with_masks(shaken_results(path), path)
+    metrics = metrics_of(match_detections(load_truth(path), results, iou_type=iou_type, image_ids=image_ids))
+    expected = reference_numbers(path, results, iou_type, image_ids)
+    for name, row in zip(("overall", *(label.name for label in LABELS)), expected, strict=True):
+        mine = [-1 if value is None else value for value in metrics[name].to_dict().values()]
+        assert mine == pytest.approx(row, abs=1e-12)
+    assert 0.1 < metrics["overall"].ap < 0.9
+    assert "id" not in results[0]  # entries stay as they were
+
+
+def test_what_a_file_lacks_is_filled_in(tmp_path):
+    path = write_tree(tmp_path, num_pages=10) / "train.json"
+    results = with_masks(shaken_results(path), path)
+    whole = [evaluate_detections(path, results, iou_type=kind) for kind in ("bbox", "segm")]
+    content = json.loads(path.read_text())
+    for number, row in enumerate(content["annotations"]):
+        del row["iscrowd"], row["area"]
+        row["segmentation"] = [None, [], [[1, 2]]][number % 3]
+    del content["annotations"][0]["segmentation"]
+    content["categories"] = []
+    content["annotations"] += [{"id": 900, "image_id": 1, "category_id": 1, **box} for box in ({}, {"bbox": [1, 2]})]
+    path.write_text(json.dumps(content))
+    assert [evaluate_detections(path, results, iou_type=kind) for kind in ("bbox", "segm")] == whole
+
+
+def test_post_processing_is_that_of_the_analysis():
+    entries = [
+        {"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 20], "score": 0.6},
+        {"image_id": 1, "category_id": 4, "bbox": [0, 0, 50, 21], "score": 0.9},  # the same place, better
+        {"image_id": 1, "category_id": 1, "bbox": [0, 60, 50, 20], "score": 0.2},
+        {"image_id": 2, "category_id": 1, "bbox": [0, 0, 50, 20], "score": 0.6},
+    ]
+    assert clean_results(entries) == [entries[1], entries[2], entries[3]]
+    assert clean_results([]) == []
 
 
 def test_no_results_score_zero(tmp_path):
@@ -85,12 +149,13 @@ def test_no_detections_give_no_results():
     assert detections_to_coco(empty, image_id=1) == []
 
 
-def test_metrics_file_has_the_promised_keys(tmp_path):
+def test_the_table_and_the_dictionary_have_the_promised_rows(tmp_path):
     path = write_tree(tmp_path, num_pages=30) / "train.json"
     metrics = evaluate_detections(path, shaken_results(path))
-    write_metrics(tmp_path / "new" / "metrics.json", metrics, metrics)
-    content = json.loads((tmp_path / "new" / "metrics.json").read_text())
+    content = metrics_to_dict(metrics, metrics)
     names = {"overall", "text", "title", "list", "table", "figure"}
-    assert set(content) == names | {"mask"} and set(content["mask"]) == names
+    assert set(content) == names | {"mask"} and set(content["mask"]) == names == set(PUBLISHED_BOX_AP)
     assert set(content["table"]) == {"AP", "AP50", "AP75"}
-    assert f"{metrics['table'].ap:.3f}" in format_metrics(metrics, None)
+    table = format_metrics(metrics, None, published=True)
+    assert f"{metrics['table'].ap:.3f}" in table and "0.972" in table
+    assert "published" not in format_metrics(metrics, metrics)

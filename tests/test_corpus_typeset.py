@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("typst")
 
 from layoutdeit.corpus import typeset  # noqa: E402
-from layoutdeit.corpus.contact_sheet import contact_sheet, describe  # noqa: E402
+from layoutdeit.corpus.contact_sheet import contact_sheet  # noqa: E402
 from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS  # noqa: E402
 from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
 from layoutdeit.corpus.prose import Prose, escape  # noqa: E402
@@ -89,10 +89,8 @@ def test_escaped_text_is_shown_as_it_is():
     assert len(Prose(rng).paragraph_markup(80).split()) >= 80
 
 
-def test_check_describes_and_draws(tree):
+def test_contact_sheet_draws_pages(tree):
     records = read_annotations(tree, "train")
-    assert "pages 14" in describe(records)
-    assert describe([]) == "no pages"
     sheet = contact_sheet(records[:3], tree / "train", num_columns=2, page_width=100)
     assert sheet.width == 2 * 106
 

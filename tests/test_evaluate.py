@@ -1,26 +1,119 @@
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
 import torch
 from detector_fixtures import debug_config, write_tree
 
+from layoutdeit.coco_eval import evaluate_detections
 from layoutdeit.engines import build_detector
 from layoutdeit.evaluate import main
 from layoutdeit.weights import save_model
 
+ROOT = Path(__file__).parents[1]
 
-def test_evaluation_prints_a_row_per_class_and_writes_metrics(tmp_path, capsys):
-    root = write_tree(tmp_path)
+
+@pytest.fixture
+def job(tmp_path):
+    """A random model that finds something everywhere, and the arguments to evaluate it on ten pages of four sizes."""
+    root = write_tree(tmp_path, num_pages=10)
+    config = debug_config()
+    config.heads.min_score = 0.0
     torch.manual_seed(0)
-    save_model(tmp_path / "m.safetensors", build_detector(debug_config()).state_dict(), debug_config(), {})
+    save_model(tmp_path / "m.safetensors", build_detector(config).state_dict(), config, {})
     arguments = [str(tmp_path / "m.safetensors"), "--annotations", str(root / "train.json")]
-    arguments += ["--images", str(root / "train"), "--output", str(tmp_path / "out" / "metrics.json")]
-    assert main(arguments) == 0
-    printed = capsys.readouterr().out
-    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert [line.split()[0] for line in printed.splitlines()[2:]] == list(content)[:6]
-    assert "mask" in content
+    return root, [*arguments, "--images", str(root / "train"), "--output", str(tmp_path / "out" / "metrics.json")]
+
+
+def read_metrics(root):
+    return json.loads((root / "out" / "metrics.json").read_text())
+
+
+def test_evaluation_prints_a_row_per_class_and_writes_everything_asked_for(job, capsys):
+    root, arguments = job
+    files = ["--gallery", str(root / "g" / "worst.html"), "--gallery-pages", "3"]
+    assert main([*arguments, "--detections", str(root / "d" / "found.json"), "--bootstrap", "20", *files]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    content = read_metrics(root)
+    names = ["overall", "text", "title", "list", "table", "figure"]
+    assert list(content)[:6] == names and [line.split()[0] for line in printed[2:8]] == names
+    assert "published AP" in printed[1] and printed[2].endswith("0.932")
+    assert set(content["mask"]) == set(content["intervals"]) == set(names)
+    assert set(content["postprocessed"]) == {*names, "mask"}
+    assert content["pages"] == {"evaluated": 10, "without_picture": 0, "unreadable": 0}
+    assert (root / "g" / "worst.html").read_text().count("<section>") == 3
+    found = json.loads((root / "d" / "found.json").read_text())
+    assert found and {"image_id", "category_id", "bbox", "score", "segmentation"} <= set(found[0])
+    assert content["overall"] == evaluate_detections(root / "train.json", found)["overall"].to_dict()
+    assert main([*arguments, "--no-masks", "--bootstrap", "0"]) == 0
+    assert not {"mask", "intervals"} & set(read_metrics(root))
+
+
+def test_missing_and_broken_pictures_are_counted_and_left_out(job, capsys):
+    root, arguments = job
+    (root / "train" / "page1.png").unlink()
+    (root / "train" / "page2.png").write_bytes(b"")
     assert main([*arguments, "--no-masks"]) == 0
-    assert "mask" not in json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert read_metrics(root)["pages"] == {"evaluated": 8, "without_picture": 1, "unreadable": 1}
+    captured = capsys.readouterr()
+    assert "page1.png" in captured.err and "left out:" in captured.err and "on 8 pages" in captured.out
+
+
+def test_one_two_and_three_processes_give_the_same_numbers(job):
+    """Real processes, over gloo, started as a person would; a run alone in batches of one is the reference."""
+    root, arguments = job
+    agree_with_the_model(root, arguments)
+    assert main([*arguments, "--bootstrap", "0"]) == 0
+    reference = numbers(read_metrics(root))
+    assert sum(value > 0 for value in reference.values() if value is not None) > 10
+    for processes in (2, 3):
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+        launcher += ["--master_port", str(free_port()), "-m", "layoutdeit.evaluate", *arguments]
+        (root / "out" / "metrics.json").unlink()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [*launcher, "--bootstrap", "0", "--batch-size", "2"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert f"one of {processes}" in done.stderr  # the pages were shared
+        assert numbers(read_metrics(root)) == pytest.approx(reference, abs=1e-6)
+
+
+def agree_with_the_model(root, arguments):
+    """Annotate the pages with some of what the random model finds, shifted a little, so that it scores above zero."""
+    assert main([*arguments, "--detections", str(root / "found.json"), "--no-masks", "--bootstrap", "0"]) == 0
+    content = json.loads((root / "train.json").read_text())
+    content["annotations"] = []
+    for number, entry in enumerate(json.loads((root / "found.json").read_text())):
+        if number % 9 == 0:
+            x, y, w, h = entry["bbox"]
+            row = {"id": number + 1, "image_id": entry["image_id"], "category_id": entry["category_id"]}
+            row |= {"bbox": [x + 0.1 * w * (number % 4), y, w, h], "area": w * h, "iscrowd": 0}
+            content["annotations"].append(row)
+    (root / "train.json").write_text(json.dumps(content))
+
+
+def numbers(content, prefix=""):
+    """A nested dictionary as one, its keys joined."""
+    found = {}
+    for key, value in content.items():
+        found |= numbers(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def test_missing_annotations_are_a_sentence(tmp_path, capsys):

@@ -1,7 +1,9 @@
 import csv
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ num_steps: 6
 batch_size: 2
 checkpoint_every: 2
 log_every: 1
+tensorboard: false
 precision: 32-true
 detector:
   backbone: {name: deit_tiny_patch16_224, grid_size_px: [128, 96], drop_path: 0.1}
@@ -53,6 +56,7 @@ def test_a_run_writes_log_checkpoint_metrics_and_a_model_that_loads(job):
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     assert "overall" in json.loads((folder / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert len(list((folder / "run" / "pictures").glob("step-000006-page?.jpg"))) == 4
     loaded = load_model(folder / "run" / MODEL_NAME)
     assert loaded.record["pages_seen"] == 12 and loaded.record["settings"]["batch_size"] == 2
     assert str(folder) not in json.dumps(loaded.record)
@@ -104,6 +108,77 @@ def test_a_run_can_start_from_a_model_or_a_backbone(job, capsys):
     third = read_model_file(folder / "third" / MODEL_NAME)[2]
     weight = backbone.state_dict()["blocks.3.mlp.fc1.weight"]
     torch.testing.assert_close(third["pyramid.bottom_up.blocks.3.mlp.fc1.weight"], weight, rtol=1e-3, atol=1e-5)
+
+
+def test_a_registry_name_with_its_settings_is_a_start(job):
+    """As configs/detector/finetune.yaml does it: nothing under `detector` is needed."""
+    folder, arguments = job
+    more = ("init_from=deit-tiny-made-pages", "keep_detector=true", "num_steps=1", "data.val_split=''")
+    assert main(arguments("tuned", *more, "optim.learning_rate=0", "optim.ema_decay=0")) == 0
+    shipped, tuned = (load_model(name) for name in (None, folder / "tuned" / MODEL_NAME))
+    assert tuned.config == shipped.config and tuned.record["started_from"] == shipped.record
+    weights = dict(shipped.detector.named_parameters())
+    assert all(torch.equal(weights[name], p) for name, p in tuned.detector.named_parameters())
+    assert main(arguments("x", "keep_detector=true", f"init_from={folder / 'none.pth'}")) == 1
+
+
+def test_broken_and_missing_pictures_are_skipped_and_counted(job, caplog):
+    folder, arguments = job
+    caplog.set_level("INFO")
+    (folder / "tree" / "train" / "page2.png").write_bytes(b"no picture")
+    (folder / "tree" / "train" / "page4.png").unlink()
+    assert main(arguments("run")) == 0
+    assert "1 pictures are not in" in caplog.text and "page4.png" in caplog.text
+    assert caplog.text.count("page2.png cannot be read as an image") == 1  # told once
+    assert "1 pictures could not be read" in caplog.text and "4 pages (2 left out)" in caplog.text
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_a_precision_that_the_cpu_lacks_is_warned_of(job, caplog, monkeypatch, has_bf16):
+    folder, arguments = job
+    monkeypatch.setattr("layoutdeit.train._has_bf16", lambda: has_bf16)
+    assert main([*arguments("x"), f"data.root={folder / 'nowhere'}", "precision=bf16-mixed"]) == 1
+    assert ("precision=32-true is many times quicker" in caplog.text) is not has_bf16
+
+
+def test_nothing_is_saved_after_a_loss_that_is_not_finite(job, capsys):
+    folder, arguments = job
+    assert main(arguments("run", "optim.learning_rate=1e30", "optim.clip_norm=0", "num_steps=40")) == 1
+    message = capsys.readouterr().err
+    assert "the loss is not finite" in message and re.search(r"page\d.png", message)
+    assert not (folder / "run" / MODEL_NAME).exists()
+    checkpoint = folder / "run" / CHECKPOINT_NAME
+    if checkpoint.exists():
+        step = int(re.search(r"step (\d+): the loss", message)[1])
+        assert torch.load(checkpoint, weights_only=True)["step"] < step
+
+
+def run_two_processes(arguments):
+    """As torchrun starts them, over gloo."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, "-m", "layoutdeit.train", *arguments], env=environment, capture_output=True, text=True, timeout=280
+    )
+
+
+@pytest.mark.heavy
+def test_two_processes_train_validate_and_stop_together(job):
+    folder, arguments = job
+    done = run_two_processes(arguments("two", "eval_every=4"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "batch 2 over 2 processes" in done.stderr and load_model(folder / "two" / MODEL_NAME).record
+    lines = [json.loads(line) for line in (folder / "two" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 6]
+    with open(folder / "two" / "log.csv") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == list("123456")
+    broken = run_two_processes(arguments("broken", "optim.learning_rate=1e30", "optim.clip_norm=0", "num_steps=40"))
+    assert broken.returncode != 0
+    assert re.search(r"step \d+: the loss is not finite: process \d: \{.*\} on page\d.png", broken.stderr)
+    assert not (folder / "broken" / MODEL_NAME).exists()
 
 
 def test_usage_errors_and_missing_data_are_sentences(job, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns the exit status: 0 done, 1 some inputs skipped, 2 wrong use."""
+    """Run a command. Returns the exit status: 0 done, 1 some inputs skipped or something wrong, 2 wrong use."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -38,9 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     annotate.add_argument("--dpi", type=float, default=72.0)
     annotate.set_defaults(run=_annotate)
 
-    check = commands.add_parser("check", help="print statistics and draw a contact sheet")
-    check.add_argument("tree", type=Path, metavar="DIR")
-    check.add_argument("--split", choices=["train", "val"], default="train")
+    check = commands.add_parser("check", help="say what is wrong with a tree, and what is in it")
+    check.add_argument("tree", type=Path, metavar="DIR", help="a tree like PubLayNet's, whole or part")
+    check.add_argument("--split", metavar="NAME", help="only NAME.json and NAME/; default: every split there is")
+    check.add_argument("--read", type=int, default=2000, metavar="N", help="pictures to read in full; 0: all")
     check.add_argument("--pages", type=int, default=16, help="pages on the contact sheet, from the first on")
     check.add_argument("--first", type=int, default=0, help="index of the first page on the sheet")
     check.add_argument("--sheet", type=Path, metavar="PNG", help="where to write it; default DIR/contact_sheet.png")
@@ -71,16 +72,27 @@ def _annotate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from layoutdeit.corpus.contact_sheet import contact_sheet, describe
-    from layoutdeit.corpus.page_tree import read_annotations
+    from layoutdeit.corpus.contact_sheet import contact_sheet
+    from layoutdeit.corpus.tree_check import check_split, describe, find_splits, picture_records
 
-    records = read_annotations(options.tree, options.split)
-    print(describe(records))
-    path = options.sheet or options.tree / "contact_sheet.png"
-    shown = records[options.first : options.first + options.pages]
-    contact_sheet(shown, options.tree / options.split).save(path)
-    print(f"contact sheet: {path}")
-    return 0
+    is_sound = True
+    splits = [options.split] if options.split else find_splits(options.tree)
+    for split in splits:
+        check = check_split(options.tree, split, num_pictures=options.read)
+        is_sound &= check.is_sound
+        print("\n".join([f"{split}:", *check.lines(), describe(check.annotations)]))
+        path = options.sheet or options.tree / "contact_sheet.png"
+        if len(splits) > 1:
+            path = path.with_stem(f"{path.stem}_{split}")
+        shown = picture_records(check, range(options.first, options.first + options.pages))
+        try:
+            contact_sheet(shown, options.tree / split).save(path)
+        except OSError as error:  # a tree may well be read-only
+            print(f"no contact sheet ({error}): name another place with --sheet", file=sys.stderr)
+        else:
+            print(f"contact sheet: {path}")
+    print("nothing is wrong" if is_sound else "some of it would be left out, as listed above")
+    return 0 if is_sound else 1
 
 
 if __name__ == "__main__":

@@ -1,45 +1,17 @@
-"""A look at a tree: statistics of its boxes and a contact sheet of pages with the boxes drawn."""
+"""A look at a tree: a contact sheet of pages with the boxes drawn."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from layoutdeit.corpus.page_tree import PictureRecord, count_labels
+from layoutdeit.corpus.page_tree import PictureRecord
 from layoutdeit.labels import label_by_name
+from layoutdeit.pictures import read_image
 
-# Shares of the 3.3 million boxes of PubLayNet's train.json (its paper, arXiv:1908.07836, table 1).
-PUBLAYNET_SHARES = {"text": 0.71, "title": 0.19, "list": 0.024, "table": 0.030, "figure": 0.032}
-
-
-def describe(records: Sequence[PictureRecord]) -> str:
-    """Statistics of the boxes, as lines of text."""
-    if not records:
-        return "no pages"
-    counts = count_labels(records)
-    total = sum(counts.values())
-    per_page = [len(record.regions) for record in records]
-    widths, heights = [r.width for r in records], [r.height for r in records]
-    lines = [
-        f"pages {len(records)}, boxes {total}, per page {statistics.mean(per_page):.1f} "
-        f"(least {min(per_page)}, median {statistics.median(per_page):.0f}, most {max(per_page)})",
-        f"picture sizes: median {statistics.median(widths):.0f} x {statistics.median(heights):.0f}, "
-        f"widths {min(widths)}-{max(widths)}, heights {min(heights)}-{max(heights)}",
-        "label    boxes   share  PubLayNet  median width x height  boxes/page",
-    ]
-    for name, count in counts.items():
-        boxes = [box for record in records for label, box in record.regions if label == name]
-        width = statistics.median([b[2] - b[0] for b in boxes]) if boxes else 0
-        height = statistics.median([b[3] - b[1] for b in boxes]) if boxes else 0
-        share = count / total if total else 0
-        lines.append(
-            f"{name:7s} {count:6d}  {share:6.1%}  {PUBLAYNET_SHARES[name]:8.1%}  {width:9.0f} x {height:<9.0f}"
-            f"  {count / len(records):9.2f}"
-        )
-    return "\n".join(lines)
+UNREADABLE = (200, 120, 120)  # RGB of a tile whose picture is broken
 
 
 def contact_sheet(
@@ -58,9 +30,12 @@ def contact_sheet(
 
 
 def _tile(record: PictureRecord, picture_dir: Path, page_width: int) -> Image.Image:
-    with Image.open(picture_dir / record.file_name) as picture:
-        scale = page_width / picture.width
-        tile = picture.convert("RGB").resize((page_width, round(picture.height * scale)), Image.Resampling.LANCZOS)
+    scale = page_width / record.width
+    size = (page_width, round(record.height * scale))
+    try:
+        tile = Image.fromarray(read_image(picture_dir / record.file_name)).resize(size, Image.Resampling.LANCZOS)
+    except (ValueError, OSError):
+        tile = Image.new("RGB", size, UNREADABLE)
     draw = ImageDraw.Draw(tile)
     for label, box in record.regions:
         draw.rectangle([value * scale for value in box], outline=label_by_name(label).colour, width=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,12 +71,3 @@ def read_annotations(tree_dir: Path, split: str) -> list[PictureRecord]:
         PictureRecord(image["file_name"], image["width"], image["height"], tuple(regions[image["id"]]))
         for image in content["images"]
     ]
-
-
-def count_labels(records: Sequence[PictureRecord]) -> dict[str, int]:
-    """Number of boxes of each label."""
-    counts = {label.name: 0 for label in LABELS}
-    for record in records:
-        for label, _ in record.regions:
-            counts[label] += 1
-    return counts

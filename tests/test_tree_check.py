@@ -1,0 +1,69 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from detector_fixtures import write_tree
+
+from layoutdeit.corpus.__main__ import main
+from layoutdeit.corpus.tree_check import check_split, describe, find_splits
+
+
+def test_a_sound_tree_is_said_to_be_sound(tmp_path, capsys):
+    root = write_tree(tmp_path)
+    write_tree(tmp_path, split="val", num_pages=3)
+    assert find_splits(root) == ["train", "val"]
+    assert main(["check", str(root)]) == 0
+    printed = capsys.readouterr().out
+    assert "train:" in printed and "val:" in printed and "pages 6, boxes 15" in printed
+    assert printed.rstrip().endswith("nothing is wrong")
+    assert (root / "contact_sheet_train.png").is_file() and (root / "contact_sheet_val.png").is_file()
+
+
+def test_everything_wrong_is_listed(tmp_path, capsys):
+    root = write_tree(tmp_path)
+    content = json.loads((root / "train.json").read_text())
+    content["annotations"][0]["category_id"] = 9
+    content["annotations"][1]["bbox"] = [10, 10, 0, 5]
+    (root / "train.json").write_text(json.dumps(content))
+    (root / "train" / "page1.png").unlink()
+    (root / "train" / "page2.png").write_bytes(b"no picture")
+    (root / "train" / "page3.png").write_bytes((root / "train" / "page0.png").read_bytes())
+    (root / "train" / "surplus.txt").write_text("")
+    assert main(["check", str(root)]) == 1
+    printed = capsys.readouterr().out
+    for words in (
+        "1 annotations have a category other than 1 to 5: left out (image 1)",
+        "1 annotations have no area: left out (image 1)",
+        "1 pictures are missing: their pages are left out (page1.png)",
+        "1 files of the folder belong to no page",
+        "5 pictures read in full, 2 of them broken",
+        "page2.png cannot be read as an image",
+        "page3.png has 100 x 130 pixels, its annotations are of 100 x 142",
+        "some of it would be left out",
+    ):
+        assert words in printed
+    assert (root / "contact_sheet.png").is_file()
+
+
+def test_of_many_pictures_some_are_read(tmp_path):
+    check = check_split(write_tree(tmp_path, num_pages=9), "train", num_pictures=3)
+    assert check.num_read == 3 and check.is_sound
+    assert check_split(tmp_path, "train", num_pictures=0).num_read == 9
+
+
+def test_an_empty_tree_and_a_missing_one(tmp_path, capsys):
+    (tmp_path / "train.json").write_text('{"images": [], "annotations": []}')
+    check = check_split(tmp_path, "train", num_pictures=10)
+    assert describe(check.annotations) == "no pages" and check.is_sound
+    assert main(["check", str(tmp_path)]) == 0
+    with pytest.raises(FileNotFoundError, match="no annotations in"):
+        find_splits(tmp_path / "none")
+    assert main(["check", str(tmp_path / "none")]) == 2
+
+
+def test_checking_needs_no_torch(tmp_path):
+    root = write_tree(tmp_path)
+    code = f"import sys; from layoutdeit.corpus.__main__ import main; main(['check', {str(root)!r}])"
+    code += "; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
