@@ -51,11 +51,15 @@ def config_from_dict(schema: type[ConfigT], values: dict[str, Any]) -> ConfigT:
 DATA_FORMATS = ("folder", "cifar10", "cifar100", "inat2018", "inat2019", "list")
 
 
+# Fields of ModelConfig that a classifier of timm's or torchvision's has not.
+DEIT_ONLY = ("patch_size", "embed_dim", "depth", "num_heads", "distilled", "drop_path", "activation_checkpointing")
+
+
 @dataclass
 class ModelConfig:
-    """The network: a published size, with any of its dimensions changed."""
+    """The network: a published size of DeiT with any dimension changed, or a classifier by name, a teacher to be."""
 
-    name: str = "deit_base_patch16_224"  # a row of backbone.deit.DEIT_SIZES
+    name: str = "deit_base_patch16_224"  # a row of backbone.deit.DEIT_SIZES, or what timm or torchvision calls it
     image_size: int | None = None  # px, height and width; none: that of the name
     patch_size: int | None = None  # px
     embed_dim: int | None = None
@@ -63,12 +67,13 @@ class ModelConfig:
     num_heads: int | None = None
     distilled: bool | None = None  # with a distillation token (arXiv:2012.12877, sec. 4)
     num_classes: int = 0  # 0: as many as the data set has
-    drop_path: float = 0.1  # stochastic depth of the last block, training only
+    drop_path: float | None = None  # stochastic depth of the last block, training only; none: .1
     activation_checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
     init_from: str = ""  # weights to fine-tune: heads of other class counts are replaced, positions resized
 
     def __post_init__(self) -> None:
-        _check_range("model.drop_path", self.drop_path, 0, 1)
+        if self.drop_path is not None:
+            _check_range("model.drop_path", self.drop_path, 0, 1)
         if self.num_classes < 0:
             raise ValueError(f"model.num_classes must be 0 (ask the data) or more, got {self.num_classes}")
 
@@ -151,7 +156,7 @@ class DistillConfig:
     """The teacher and its loss (arXiv:2012.12877, sec. 4)."""
 
     kind: str = "none"  # none, soft or hard
-    teacher: str = ""  # a timm or torchvision classifier by name; empty: `weights` is a model file of ours
+    teacher: str = ""  # a timm or torchvision classifier by name; empty: `weights` is a file that backbone.train wrote
     weights: str = ""  # the teacher's weights: a .safetensors or PyTorch file; nothing is downloaded
     alpha: float = 0.5  # share of the teacher in the loss
     tau: float = 3.0  # temperature, soft only
@@ -182,6 +187,7 @@ class RunConfig:
     precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     num_nodes: int = 1  # machines, under torchrun
+    strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
     seed: int = 0
     checkpoint_every: int = 500  # steps, besides the end of every epoch
     evaluate_every: int = 1  # epochs; the last one is always evaluated
@@ -189,6 +195,7 @@ class RunConfig:
     max_minutes: float = 0.0  # stop cleanly, resumable, after this long; 0: no limit
 
     def __post_init__(self) -> None:
+        _check_choice("run.strategy", self.strategy, ("ddp", "fsdp"))
         counts = ("epochs", "batch_size", "accumulate", "devices", "num_nodes")
         for name in (*counts, "checkpoint_every", "evaluate_every", "log_every"):
             if getattr(self, name) < 1:

@@ -1,12 +1,12 @@
 """Learning from a teacher (arXiv:2012.12877, sec. 4): a frozen classifier, and the loss that follows it.
 
 Used by loop.py: the teacher sees the very images the student sees, cropped, erased and mixed, but normalised its own
-way. timm and torchvision only build the network here; its weights always come from a file.
+way. Its weights always come from a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from backbone.checkpoint import load_state_dict_file
 from backbone.config import AugmentConfig, DistillConfig
 from backbone.model_file import load_classifier
+from backbone.named_model import build_named, load_named_weights
 
 
 class Teacher(nn.Module):
@@ -61,12 +62,12 @@ class Teacher(nn.Module):
 def build_teacher(config: DistillConfig, augment: AugmentConfig, *, num_classes: int, image_size: int) -> Teacher:
     """Build and try the teacher of a configuration. ValueError for another class count or an image size it refuses."""
     if config.teacher:
-        classifier, mean, std, trained_size = _build_named(config.teacher, num_classes)
-        _load_weights(classifier, load_state_dict_file(config.weights), config, num_classes)
+        named = build_named(config.teacher, num_classes)
+        classifier, mean, std = named.model, named.mean, named.std
+        load_named_weights(classifier, load_state_dict_file(config.weights), config.weights)
     else:
         ours = load_classifier(config.weights)
         classifier, mean, std = ours.model, ours.input.mean, ours.input.std
-        trained_size = ours.model.dimensions.image_size_hw[0]
     teacher = Teacher(
         classifier,
         images_mean=augment.mean,
@@ -74,7 +75,7 @@ def build_teacher(config: DistillConfig, augment: AugmentConfig, *, num_classes:
         mean=config.mean or mean,
         std=config.std or std,
         input_size=config.input_size,
-        trained_size=trained_size,
+        trained_size=classifier.dimensions.image_size_hw[0],
     )
     _try(teacher, config, num_classes, image_size)
     return teacher
@@ -107,40 +108,6 @@ def distillation_loss(
         count = token_logits.numel() if config.soft_mean == "elements" else len(token_logits)
         from_teacher = divergence * tau**2 / count
     return (1 - config.alpha) * loss + config.alpha * from_teacher
-
-
-def _build_named(name: str, num_classes: int) -> tuple[nn.Module, Sequence[float], Sequence[float], int]:
-    """A network of timm's or torchvision's with random weights, and the mean, std and size (px) its weights expect."""
-    import timm
-    import torchvision
-
-    if timm.is_model(name):
-        model = timm.create_model(name, pretrained=False, num_classes=num_classes)
-        expected = model.pretrained_cfg
-        return model, expected["mean"], expected["std"], expected["input_size"][-1]
-    if name in torchvision.models.list_models(module=torchvision.models):
-        model = torchvision.models.get_model(name, weights=None, num_classes=num_classes)
-        transforms = torchvision.models.get_model_weights(name).DEFAULT.transforms()
-        return model, transforms.mean, transforms.std, transforms.crop_size[0]
-    raise ValueError(f"unknown distill.teacher {name!r}: neither timm nor torchvision has a classifier of that name")
-
-
-def _load_weights(
-    classifier: nn.Module, weights: Mapping[str, Tensor], config: DistillConfig, num_classes: int
-) -> None:
-    own = classifier.state_dict()
-    other = [name for name in own if name in weights and own[name].shape != weights[name].shape]
-    heads = [name for name in other if own[name].shape[:1] == (num_classes,)]
-    if heads and heads == other and own.keys() == weights.keys():
-        raise ValueError(
-            f"the teacher {config.teacher} of {config.weights} knows {weights[heads[0]].shape[0]} classes, "
-            f"the data set has {num_classes}: a teacher must be trained on the same classes"
-        )
-    try:
-        classifier.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        first = " ".join(line.strip() for line in str(error).splitlines()[1:3])[:300]
-        raise ValueError(f"{config.weights} holds no weights of {config.teacher}: {first}") from error
 
 
 def _try(teacher: Teacher, config: DistillConfig, num_classes: int, image_size: int) -> None:

@@ -1,4 +1,4 @@
-"""Evaluate a classifier: `python -m backbone.evaluate NAME|FILE --data DIR [--real real.json] [--output metrics.json]`.
+"""Evaluate a classifier: `python -m backbone.evaluate NAME|FILE --data DIR [--head both] [--output metrics.json]`.
 
 Prints top-1, top-5 and loss over every image once. The numbers are the same bits for any number of processes, with
 --devices or under torchrun: whole batches are dealt out, so that every image meets the same others everywhere.
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train-split", default="train", help="list, inat: the file whose classes count")
     parser.add_argument("--images-dir", default="", help="list: folder in DIR that paths start from")
     parser.add_argument("--category", default="name", help="inat: name, genus, family, ...")
+    parser.add_argument("--head", default="both", help="of a distilled model: class, distillation or both (default)")
     parser.add_argument("--image-size", type=_count, help="px (default: the model's own)")
     parser.add_argument("--crop-ratio", type=_ratio, help="of the short side (default: the file's own, or .875)")
     parser.add_argument("--real", type=Path, metavar="JSON", help="ImageNet-ReaL labels: scored besides")
@@ -84,14 +85,14 @@ def open_model(name_or_path: str) -> Classifier:
     from safetensors import SafetensorError
 
     from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
-    from backbone.model_file import FILE_FORMAT, Classifier, ImageInput, load_classifier, read_metadata
+    from backbone.model_file import Classifier, ImageInput, is_classifier, load_classifier, read_metadata
     from backbone.published import PUBLISHED, load_published
 
     path = Path(name_or_path)
     if name_or_path not in PUBLISHED and not path.exists():
         raise FileNotFoundError(f"no model at {path}: give a file, or one of the names {', '.join(PUBLISHED)}")
     try:
-        if name_or_path not in PUBLISHED and path.is_file() and read_metadata(path).get("format") == FILE_FORMAT:
+        if name_or_path not in PUBLISHED and path.is_file() and is_classifier(read_metadata(path)):
             return load_classifier(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
@@ -108,7 +109,7 @@ def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledIm
 
     import numpy as np
 
-    num_classes, names = classifier.model.dimensions.num_classes, classifier.class_names
+    num_classes, names = classifier.dimensions.num_classes, classifier.class_names
     if num_classes == 0:
         raise ValueError("the model has no head: only a classifier can be evaluated")
     index_of = {name: index for index, name in enumerate(names)}
@@ -157,7 +158,7 @@ def evaluate_images(
         collate_fn=collate,
         pin_memory=fabric.device.type == "cuda",
     )
-    tally = Tally(classifier.model.dimensions.num_classes, fabric.device)  # of ReaL's label sets
+    tally = Tally(classifier.dimensions.num_classes, fabric.device)  # of ReaL's label sets
     num_done, last_shown = 0, time.monotonic()
 
     def on_batch(batch: ImageBatch, logits: Tensor) -> None:
@@ -177,9 +178,12 @@ def evaluate_images(
 
 def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     """Check everything that can be checked, then start the processes, score, and let the first one report."""
+    from dataclasses import replace
+
     import torch
 
     from backbone.datasets import open_images
+    from backbone.heads import with_head
     from backbone.real_labels import read_real_labels
     from backbone.run_state import PRECISIONS, open_fabric
     from backbone.score_report import scores_in_words, write_per_class, write_scores
@@ -189,10 +193,12 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
         raise ValueError(f"--devices {options.devices}, but this machine has {torch.cuda.device_count()} GPUs")
     classifier = open_model(options.model)
-    dimensions = classifier.model.dimensions
+    classifier = replace(classifier, model=with_head(classifier.model, options.head))
+    dimensions = classifier.dimensions
     size_px = options.image_size or dimensions.image_size_hw[0]
-    if size_px % dimensions.patch_size or (not options.image_size and len(set(dimensions.image_size_hw)) > 1):
-        raise ValueError(f"give --image-size as a multiple of the patch size {dimensions.patch_size}, got {size_px}")
+    patch_size = getattr(dimensions, "patch_size", 1)
+    if size_px % patch_size or (not options.image_size and len(set(dimensions.image_size_hw)) > 1):
+        raise ValueError(f"give --image-size as a multiple of the patch size {patch_size}, got {size_px}")
     crop_ratio = options.crop_ratio or classifier.input.eval_crop
     images = with_labels_of(classifier, open_images(data, is_train=options.split == options.train_split))
     real = None
@@ -219,7 +225,8 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     rate = scores.plain.num_images / (time.perf_counter() - started)
     print(
         f"{Path(options.model).name} on {options.split}: {size_px} px, crop ratio {crop_ratio:g}, {options.precision}, "
-        f"{fabric.world_size} x {fabric.device.type}, {rate:.1f} images/s"
+        + (f"{options.head} head{'s' * (options.head == 'both')}, " if dimensions.distilled else "")
+        + f"{fabric.world_size} x {fabric.device.type}, {rate:.1f} images/s"
     )
     print(scores_in_words(scores, images.class_names))
     if options.per_class:
@@ -228,6 +235,7 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
         conditions = {
             "model": Path(options.model).name,
             "data": {"format": data.format, "split": options.split},
+            "head": options.head,
             "image_size": size_px,
             "crop_ratio": crop_ratio,
             "precision": options.precision,

@@ -1,7 +1,7 @@
 """A finished classifier in one safetensors file that rebuilds it without flags, and can be a teacher later.
 
 Written at the end of train.py; read by distill.py and by whoever evaluates or fine-tunes. Parameter names are the
-official ones, so checkpoint.load_backbone reads such a file too.
+official ones, or those of the model's library, so checkpoint.load_backbone or that library reads such a file too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbone.checkpoint import save_atomically
+from backbone.named_model import NamedDimensions, build_named, load_named_weights
 from backbone.vit import VisionTransformer, VitDimensions
 
-FILE_FORMAT = "deit-classifier/1"
+DEIT_FORMAT = "deit-classifier/1"
+NAMED_FORMAT = "named-classifier/1"  # of timm or torchvision; its dimensions hold the name
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,20 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model, what it expects of images, its class names by index, and how it was made."""
+    """A model, what it expects of images, its class names by index, and how it was made.
 
-    model: VisionTransformer
+    model is a VisionTransformer or a network of build_named: its `dimensions` rebuild it.
+    """
+
+    model: nn.Module
     input: ImageInput
     class_names: tuple[str, ...]
     record: Mapping[str, Any]
+
+    @property
+    def dimensions(self) -> VitDimensions | NamedDimensions:
+        """Image size, class count and all else that rebuilds the model."""
+        return self.model.dimensions
 
 
 def save_classifier(path: str | Path, classifier: Classifier, state_dict: Mapping[str, Tensor] | None = None) -> None:
@@ -46,8 +56,8 @@ def save_classifier(path: str | Path, classifier: Classifier, state_dict: Mappin
     weights = state_dict or classifier.model.state_dict()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
-        "format": FILE_FORMAT,
-        "dimensions": json.dumps(asdict(classifier.model.dimensions)),
+        "format": DEIT_FORMAT if isinstance(classifier.dimensions, VitDimensions) else NAMED_FORMAT,
+        "dimensions": json.dumps(asdict(classifier.dimensions)),
         "input": json.dumps(asdict(classifier.input)),
         "class_names": json.dumps(classifier.class_names),
         "record": json.dumps(classifier.record),
@@ -56,15 +66,23 @@ def save_classifier(path: str | Path, classifier: Classifier, state_dict: Mappin
 
 
 def load_classifier(path: str | Path) -> Classifier:
-    """Rebuild a model of ours on the CPU, in evaluation mode. FileNotFoundError, or ValueError for another file."""
+    """Rebuild a model that backbone.train wrote, on the CPU, in evaluation mode.
+
+    FileNotFoundError, ValueError for another file, or ImportError where the library of a named model is absent.
+    """
     path = Path(path)
     metadata = read_metadata(path)
-    if metadata.get("format") != FILE_FORMAT:
+    if not is_classifier(metadata):
         raise ValueError(f"{path} does not say which model it holds: expected a file that backbone.train wrote")
     dimensions = json.loads(metadata["dimensions"])
     dimensions["image_size_hw"] = tuple(dimensions["image_size_hw"])
-    model = VisionTransformer(VitDimensions(**dimensions))
-    model.load_state_dict(load_file(path))
+    if metadata["format"] == DEIT_FORMAT:
+        model: nn.Module = VisionTransformer(VitDimensions(**dimensions))
+        model.load_state_dict(load_file(path))
+    else:
+        named = NamedDimensions(**dimensions)
+        model = build_named(named.name, named.num_classes, image_size_hw=named.image_size_hw).model
+        load_named_weights(model, load_file(path), str(path))
     expected = json.loads(metadata["input"])
     return Classifier(
         model.eval(),
@@ -72,6 +90,11 @@ def load_classifier(path: str | Path) -> Classifier:
         tuple(json.loads(metadata["class_names"])),
         json.loads(metadata["record"]),
     )
+
+
+def is_classifier(metadata: Mapping[str, str]) -> bool:
+    """Whether a file that says this of itself is one that backbone.train wrote."""
+    return metadata.get("format") in (DEIT_FORMAT, NAMED_FORMAT)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -33,17 +33,19 @@ def warmup_cosine(step: int, *, num_steps: int, warmup_steps: int, final_ratio: 
 
 
 def make_average(model: nn.Module, decay: float, *, warmup: bool = True) -> AveragedModel:
-    """An exponential moving average of weights; buffers (batch-norm statistics) are copied.
+    """An exponential moving average of weights and of batch norm's statistics; its counts of batches are copied.
 
     warmup lets the decay grow with the steps done, as TensorFlow's ExponentialMovingAverage does, so that the average
     forgets the random start. Without it the decay is constant, as in the DeiT recipe (arXiv:2012.12877, Table 9).
     """
 
     def average(old: Tensor, new: Tensor, num_averaged: Tensor | int) -> Tensor:
+        if not old.is_floating_point():
+            return new
         steps = float(num_averaged)
         return torch.lerp(old, new, 1 - (min(decay, (1 + steps) / (10 + steps)) if warmup else decay))
 
-    return AveragedModel(model, avg_fn=average)
+    return AveragedModel(model, avg_fn=average, use_buffers=True)
 
 
 def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from backbone.config import ImageTrainConfig
+from backbone.named_model import NamedDimensions
 from backbone.vit import VitDimensions
 
 # facebookresearch/deit, issue 16: DeiT-S on 4 processes of 256 ended at 75.2 %, the authors' 16 of 64 at 79.8 %.
@@ -30,7 +31,7 @@ class Plan:
 
 def make_plan(
     config: ImageTrainConfig,
-    dims: VitDimensions,
+    dims: VitDimensions | NamedDimensions,
     *,
     num_images: int,
     steps_per_epoch: int,
@@ -49,8 +50,7 @@ def make_plan(
     size_px = dims.image_size_hw[0]
     distinct = math.ceil(steps_per_epoch * run.batch_size / augment.repeats)
     lines = [
-        f"model: {config.model.name}, {size_px} px, patches of {dims.patch_size}, {dims.num_classes} classes"
-        + (", distillation token" if dims.distilled else ""),
+        f"model: {_model_in_words(config.model.name, dims)}",
         f"batch: {run.batch_size} images a step = {world_size} processes x {run.accumulate} passes x {per_pass}",
         f"rate: {peak:.4g} = {optim.rate_per_512:.4g} x {run.batch_size} / 512, "
         f"{optim.warmup_epochs:g} epochs warm-up, cosine to {optim.final_rate:.4g}"
@@ -81,6 +81,13 @@ def _times(repeats: int) -> str:
 
 def _average_in_words(decay: float) -> str:
     return f"decay {decay:g}, half-life {half_life(decay):.0f} steps" if 0 < decay < 1 else "none"
+
+
+def _model_in_words(name: str, dims: VitDimensions | NamedDimensions) -> str:
+    size, classes = f"{dims.image_size_hw[0]} px", f"{dims.num_classes} classes"
+    if isinstance(dims, NamedDimensions):
+        return f"{name} of timm or torchvision, {size}, {classes}"
+    return f"{name}, {size}, patches of {dims.patch_size}, {classes}" + (", distillation token" * dims.distilled)
 
 
 def _teacher_in_words(config: ImageTrainConfig) -> str:
@@ -128,10 +135,13 @@ def _length_warnings(config: ImageTrainConfig, peak: float, num_steps: int) -> l
 
 
 def _image_warnings(
-    config: ImageTrainConfig, dims: VitDimensions, source_size_px: int | None, teacher_size_px: int | None
+    config: ImageTrainConfig,
+    dims: VitDimensions | NamedDimensions,
+    source_size_px: int | None,
+    teacher_size_px: int | None,
 ) -> list[str]:
     size_px, found = dims.image_size_hw[0], []
-    if config.data.format.startswith("cifar") and size_px < 224:
+    if config.data.format.startswith("cifar") and size_px < 224 and isinstance(dims, VitDimensions):
         found.append(
             f"CIFAR at {size_px} px gives {dims.grid_hw[0]}x{dims.grid_hw[1]} patches: the published 99.1 and 90.8 "
             f"come from images upscaled to 224 px; set model.image_size=224"

@@ -6,9 +6,11 @@ processes that share the run; the detector's training uses it too.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ from lightning.fabric.plugins import MixedPrecision, Precision
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from backbone import sharding
 from backbone.checkpoint import save_atomically
 
 log = logging.getLogger(__name__)
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+STRATEGIES = ("ddp", "fsdp")  # every process holds the whole model, or a share of it
 
 
 class _MixedPrecision(MixedPrecision):
@@ -31,18 +35,25 @@ class _MixedPrecision(MixedPrecision):
         return data
 
 
-def open_fabric(precision: str, devices: int, num_nodes: int = 1) -> Fabric:
-    """Fabric for a job, launched: GPUs where there are some, otherwise the CPU. ValueError for an unknown precision.
+def open_fabric(precision: str, devices: int, num_nodes: int = 1, *, strategy: str = "ddp") -> Fabric:
+    """Fabric for a job, launched: GPUs where there are some, otherwise the CPU.
 
-    Under torchrun its counts of processes and machines are taken instead of the two given.
+    Under torchrun its counts of processes and machines are taken instead of the two given. strategy is one of
+    STRATEGIES and matters with several processes. ValueError for an unknown precision or strategy.
     """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices, num_nodes = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and precision != "32-true" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        log.warning("this CPU has no 16-bit arithmetic: %s is many times slower here than 32-true", precision)
     plugin = Precision() if precision == "32-true" else _MixedPrecision(precision, device)
-    fabric = Fabric(accelerator=device, devices=devices, num_nodes=num_nodes, plugins=[plugin])
+    several = devices * num_nodes > 1
+    chosen = sharding.sharding_strategy(devices * num_nodes) if strategy == "fsdp" and several else "auto"
+    fabric = Fabric(accelerator=device, devices=devices, num_nodes=num_nodes, plugins=[plugin], strategy=chosen)
     fabric.launch()
     return fabric
 
@@ -58,14 +69,44 @@ class RunState:
     optimizer: torch.optim.Optimizer
     averaged: AveragedModel | None
     step: int = 0
+    whole: nn.Module | None = field(default=None, repr=False)  # of a sharded run: the model uncut, filled when asked
 
     def plain_model(self) -> nn.Module:
         """The model without Fabric around it."""
         return getattr(self.model, "module", self.model)
 
+    def whole_models(self) -> dict[str, nn.Module]:
+        """The models to evaluate and keep, uncut: "weights", and "average" where there is one.
+
+        Every process must call it. Of a sharded run each is a copy, on every process.
+        """
+        models = {"weights": self.plain_model()}
+        if self.averaged is not None:
+            models["average"] = self.averaged.module
+        if self.whole is None:
+            return models
+        return {name: sharding.uncut(model, self.whole) for name, model in models.items()}
+
     def final_model(self) -> nn.Module:
         """The model to evaluate and to ship: the average of the weights where there is one."""
         return self.plain_model() if self.averaged is None else self.averaged.module
+
+
+def set_up(
+    fabric: Fabric,
+    model: nn.Module,
+    averaged: AveragedModel | None,
+    make_optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+) -> RunState:
+    """A run's state at its start, on the job's device and cut over its processes where they share the model."""
+    whole = copy.deepcopy(model) if sharding.is_sharded(fabric) else None
+    model = fabric.setup_module(model)
+    if averaged is not None:
+        averaged.to(fabric.device)
+        if whole is not None:
+            sharding.shard(fabric, averaged.module)
+    optimizer = fabric.setup_optimizers(make_optimizer(model))
+    return RunState(model, optimizer, averaged, whole=whole)
 
 
 def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> None:
@@ -74,11 +115,12 @@ def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) 
     plan: numbers that a resumed run must share. OSError says that the old checkpoint is kept, and how to go on.
     """
     failure = ""
+    weights, optimizer_state, average = _whole_state(fabric, state)
     if fabric.is_global_zero:
         content = {
-            "model": state.plain_model().state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "averaged": None if state.averaged is None else state.averaged.state_dict(),
+            "model": weights,
+            "optimizer": optimizer_state,
+            "averaged": average,
             "scaler": _scaler_state(fabric),
             "step": state.step,
             "plan": plan,
@@ -108,14 +150,45 @@ def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]
     changed = [f"{key} {before.get(key)}, now {value}" for key, value in plan.items() if before.get(key) != value]
     if changed:
         raise ValueError(f"{path} is of another run ({'; '.join(changed)}): give another output_dir, or its settings")
-    state.plain_model().load_state_dict(saved["model"])
-    state.optimizer.load_state_dict(saved["optimizer"])
-    if state.averaged is not None and saved["averaged"] is not None:
-        state.averaged.load_state_dict(saved["averaged"])
+    try:
+        _fill(fabric, state, saved)
+    except (RuntimeError, KeyError) as error:  # torch lists every parameter that does not fit
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is of another model ({reason}): give another output_dir, or its settings") from error
     if scaler := _scaler(fabric):
         scaler.load_state_dict(saved["scaler"] or {})
     state.step = saved["step"]
     return True
+
+
+def _fill(fabric: Fabric, state: RunState, saved: Mapping[str, Any]) -> None:
+    """Load a checkpoint's model, optimiser and average."""
+    has_average = state.averaged is not None and saved["averaged"] is not None
+    if sharding.is_sharded(fabric):
+        sharding.load_whole_weights(state.plain_model(), saved["model"])
+        sharding.load_whole_optimizer_state(state.plain_model(), _plain(state.optimizer), saved["optimizer"])
+        if has_average:
+            sharding.load_whole_weights(state.averaged, saved["averaged"])
+        return
+    state.plain_model().load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    if has_average:
+        state.averaged.load_state_dict(saved["averaged"])
+
+
+def _whole_state(fabric: Fabric, state: RunState) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """What a checkpoint holds of the model, the optimiser and the average, whole on the main process."""
+    if not sharding.is_sharded(fabric):
+        average = None if state.averaged is None else state.averaged.state_dict()
+        return state.plain_model().state_dict(), state.optimizer.state_dict(), average
+    model = state.plain_model()
+    average = None if state.averaged is None else sharding.whole_weights(state.averaged)
+    return sharding.whole_weights(model), sharding.whole_optimizer_state(model, _plain(state.optimizer)), average
+
+
+def _plain(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimiser without Fabric around it."""
+    return getattr(optimizer, "optimizer", optimizer)
 
 
 def _scaler(fabric: Fabric) -> torch.amp.GradScaler | None:

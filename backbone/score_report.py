@@ -29,7 +29,7 @@ class Scores:
 
 
 def scores_in_words(scores: Scores, class_names: Sequence[str]) -> str:
-    """A line of totals, one of ReaL's where there are some, one of what was left out, one of the lowest classes."""
+    """A line each: totals, ReaL, what was left out, the lowest classes, how sure top-1 is; those that there are."""
     lines = [str(scores.plain)]
     if scores.real is not None:
         real = scores.real
@@ -39,14 +39,36 @@ def scores_in_words(scores: Scores, class_names: Sequence[str]) -> str:
     rows = zip(scores.plain.per_class, class_names, strict=True)
     lowest = sorted((row.top1, name) for row, name in rows if row.num_images)[:NUM_LOWEST]
     lines.append("lowest classes: " + (", ".join(f"{name} {100 * top1:.1f} %" for top1, name in lowest) or "none"))
+    if scores.plain.num_images:
+        low, high = interval_95(scores.plain)
+        lines.append(
+            f"95 % interval of top-1: {100 * low:.2f} to {100 * high:.2f} % (binomial: other images, same model)"
+        )
     return "\n".join(lines)
+
+
+def interval_95(metrics: Metrics) -> tuple[float, float]:
+    """The shares in [0, 1] that top-1 may have with other images of the kind, at 95 %: Wilson's score interval.
+
+    It says nothing of other seeds of the training. (0, 1) where there was no image.
+    """
+    if not metrics.num_images:
+        return 0.0, 1.0
+    z, n, share = 1.959964, metrics.num_images, metrics.top1
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def write_scores(path: Path, scores: Scores, conditions: Mapping[str, Any]) -> None:
     """metrics.json: the conditions, then `overall` and `real`; shares in [0, 1], null where a number has no meaning."""
     content = {
         **conditions,
-        "overall": {**_numbers(scores.plain), "num_unreadable": scores.num_unreadable},
+        "overall": {
+            **_numbers(scores.plain),
+            "top1_interval_95": interval_95(scores.plain),
+            "num_unreadable": scores.num_unreadable,
+        },
         "real": None if scores.real is None else _numbers(scores.real),
     }
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"

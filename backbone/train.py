@@ -1,7 +1,7 @@
 """Train a DeiT: `python -m backbone.train configs/backbone/NAME.yaml data.root=DIR output_dir=DIR [key=value ...]`.
 
-From scratch, distilled and fine-tuned are configurations. The same command again goes on from the last checkpoint of
-output_dir. Under torchrun every process joins the run.
+From scratch, distilled and fine-tuned are configurations; so is a teacher, any classifier of timm or torchvision. The
+same command again goes on from the last checkpoint of output_dir. Under torchrun every process joins the run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from torch import nn
     from torch.utils.data import DataLoader
 
     from backbone.batches import EpochSampler
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from backbone.loop import StepReport
     from backbone.metrics import Metrics
     from backbone.run_state import RunState
-    from backbone.vit import VisionTransformer
 
 log = logging.getLogger(__name__)
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -63,10 +63,11 @@ def train(config: ImageTrainConfig) -> Path | None:
     from backbone.datasets import open_images
     from backbone.distill import build_teacher
     from backbone.loop import train_one_epoch
+    from backbone.network import build_model
     from backbone.optim import make_average, make_optimizer
     from backbone.plan import make_plan
     from backbone.run_log import RunLog
-    from backbone.run_state import RunState, open_fabric, resume_run, save_run
+    from backbone.run_state import open_fabric, resume_run, save_run, set_up
 
     started = time.monotonic()
     run, output_dir = config.run, Path(config.output_dir)
@@ -79,7 +80,7 @@ def train(config: ImageTrainConfig) -> Path | None:
         )
     output_dir.mkdir(parents=True, exist_ok=True)
 
-    fabric = open_fabric(run.precision, run.devices, run.num_nodes)
+    fabric = open_fabric(run.precision, run.devices, run.num_nodes, strategy=run.strategy)
     torch.manual_seed(run.seed)
     model = build_model(config, images.num_classes)
     size_px, num_classes = model.dimensions.image_size_hw[0], model.dimensions.num_classes
@@ -91,11 +92,16 @@ def train(config: ImageTrainConfig) -> Path | None:
         teacher.to(fabric.device)
     averaged = None
     if config.optim.ema_decay > 0:
-        averaged = make_average(model, config.optim.ema_decay, warmup=config.optim.ema_warmup).to(fabric.device)
-    optimizer = make_optimizer(
-        model, config.optim.name, learning_rate=config.optim.rate_per_512, weight_decay=config.optim.weight_decay
+        averaged = make_average(model, config.optim.ema_decay, warmup=config.optim.ema_warmup)
+    optim = config.optim
+    state = set_up(
+        fabric,
+        model,
+        averaged,
+        lambda model: make_optimizer(
+            model, optim.name, learning_rate=optim.rate_per_512, weight_decay=optim.weight_decay
+        ),
     )
-    state = RunState(*fabric.setup(model, optimizer), averaged)
     sampler = EpochSampler(
         len(images),
         batch_size=run.batch_size,
@@ -167,34 +173,11 @@ def train(config: ImageTrainConfig) -> Path | None:
         scores = _evaluate(fabric, state, config, held_out, size_px, run.epochs)
         if run_log:
             run_log.add_metrics(state.step, run.epochs, scores)
+    models = state.whole_models()  # by every process
     if fabric.is_global_zero:
-        _write_models(state, config, images, scores, output_dir)
+        _write_models(models, config, images, scores, output_dir)
     fabric.barrier()
     return output_dir / MODEL_NAME
-
-
-def build_model(config: ImageTrainConfig, num_classes: int) -> VisionTransformer:
-    """The configured network, filled from model.init_from where that is given; says in words what was taken."""
-    from backbone.deit import build_deit
-    from backbone.published import load_into
-
-    wanted = config.model
-    changes: dict[str, object] = {"num_classes": wanted.num_classes or num_classes}
-    if wanted.image_size is not None:
-        changes["image_size_hw"] = (wanted.image_size, wanted.image_size)
-    for name in ("patch_size", "embed_dim", "depth", "num_heads", "distilled"):
-        if getattr(wanted, name) is not None:
-            changes[name] = getattr(wanted, name)
-    model = build_deit(
-        wanted.name,
-        drop_path=wanted.drop_path,
-        activation_checkpointing=wanted.activation_checkpointing,
-        **changes,
-    )
-    if wanted.init_from:
-        report = load_into(model, wanted.init_from)
-        log.info("weights from %s\n%s", wanted.init_from, report)
-    return model
 
 
 def _train_loader(
@@ -237,9 +220,7 @@ def _evaluate(
         collate_fn=collate,
         pin_memory=fabric.device.type == "cuda",
     )
-    scores = {"weights": evaluate(state.plain_model(), loader, fabric=fabric)}
-    if state.averaged is not None:
-        scores["average"] = evaluate(state.averaged.module, loader, fabric=fabric)
+    scores = {name: evaluate(model, loader, fabric=fabric) for name, model in state.whole_models().items()}
     if fabric.is_global_zero:
         for name, metrics in scores.items():
             log.info("epoch %d of %d, %s: %s", epoch, config.run.epochs, name, metrics)
@@ -247,7 +228,11 @@ def _evaluate(
 
 
 def _write_models(
-    state: RunState, config: ImageTrainConfig, images: LabelledImages, scores: dict[str, Metrics], output_dir: Path
+    models: dict[str, nn.Module],
+    config: ImageTrainConfig,
+    images: LabelledImages,
+    scores: dict[str, Metrics],
+    output_dir: Path,
 ) -> None:
     """The finished weights, and their average, each in a file that says how it was made and how it scored."""
     from dataclasses import asdict
@@ -260,10 +245,8 @@ def _write_models(
     settings["model"]["init_from"] = Path(config.model.init_from).name
     settings["distill"]["weights"] = Path(config.distill.weights).name
     expected = ImageInput(tuple(config.augment.mean), tuple(config.augment.std), config.augment.eval_crop)
-    models = {MODEL_NAME: ("weights", state.plain_model())}
-    if state.averaged is not None:
-        models[AVERAGE_NAME] = ("average", state.averaged.module)
-    for file_name, (kind, model) in models.items():
+    for kind, model in models.items():
+        file_name = {"weights": MODEL_NAME, "average": AVERAGE_NAME}[kind]
         score = summary(scores[kind]) if kind in scores else None
         record = {"date": time.strftime("%Y-%m-%d"), "kind": kind, "settings": settings, "validation": score}
         save_classifier(output_dir / file_name, Classifier(model, expected, images.class_names, record))

@@ -166,17 +166,24 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Classify. images (B, 3, H, W), normalised -> logits (B, K).
 
-        With a distillation token: the pair (class logits, distillation logits) in training, their average otherwise
-        (arXiv:2012.12877, sec. 4).
+        With a distillation token: the pair (class logits, distillation logits) in training, their average otherwise, as
+        the released code has it; arXiv:2012.12877, sec. 4, adds the two softmax outputs instead.
+        """
+        logits = self.forward_heads(images)
+        if len(logits) == 1:
+            return logits[0]
+        return logits if self.training else (logits[0] + logits[1]) / 2
+
+    def forward_heads(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Each head's logits (B, K): the class token's, then the distillation token's where there is one.
+
+        ValueError for a model without a head.
         """
         if self.dimensions.num_classes == 0:
             raise ValueError("this model was built without a head (num_classes=0): use forward_features")
         tokens = self.forward_features(images)
         logits = self.head(tokens[:, 0])
-        if not self.dimensions.distilled:
-            return logits
-        logits_dist = self.head_dist(tokens[:, 1])
-        return (logits, logits_dist) if self.training else (logits + logits_dist) / 2
+        return (logits, self.head_dist(tokens[:, 1])) if self.dimensions.distilled else (logits,)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """All tokens after the last norm. (B, 3, H, W) -> (B, P + H/p * W/p, C), P prefix tokens first."""

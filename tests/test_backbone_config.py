@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from backbone.config import ImageTrainConfig, load_config
+from backbone.config import DistillConfig, ImageTrainConfig, load_config
 from backbone.deit import DEIT_SIZES
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "backbone").glob("*.yaml"))
@@ -18,6 +18,29 @@ def test_every_configuration_loads_and_opens_with_command_hardware_and_score(pat
     assert f"backbone.train configs/backbone/{path.name}" in head and "Made for" in head and "xpected" in head
     assert path.stem == "debug" or ("Not run here" in head and config.published.startswith("top-1"))
     assert config.run.batch_size % (8 * config.run.accumulate) == 0
+
+
+def test_the_rows_of_the_cifar_table_differ_in_the_teacher_and_the_token_alone():
+    """A student with another length, rate or crop would compare recipes, not distillation."""
+    folder = CONFIGS[0].parent / "cifar10"
+    rows = {}
+    for path in sorted(folder.glob("*.yaml")):
+        rows[path.stem] = load_config(ImageTrainConfig, path, ["data.root=x", "output_dir=y"])
+        head = path.read_text().partition("\npublished:")[0]
+        assert f"backbone.train configs/backbone/cifar10/{path.name} data.root=DATA" in head
+        assert all(line.startswith("#") for line in head.splitlines()) and "Made for" in head and "Result" in head
+    teacher = rows.pop("teacher")
+    assert teacher.model.name not in DEIT_SIZES and len(rows) == 4
+    kinds = {name: (row.distill.kind, bool(row.model.distilled)) for name, row in rows.items()}
+    assert kinds == {
+        "supervised": ("none", False),
+        "soft": ("soft", False),
+        "hard": ("hard", False),
+        "hard_token": ("hard", True),
+    }
+    for row in rows.values():
+        row.distill, row.model.distilled = DistillConfig(), None
+        assert row == rows["supervised"] and row.augment == teacher.augment
 
 
 @pytest.mark.parametrize(
@@ -39,7 +62,7 @@ def test_defaults_are_the_recipe_of_the_paper():
     config = ImageTrainConfig(output_dir="x")
     optim, augment, run = config.optim, config.augment, config.run
     assert (optim.name, optim.rate_per_512, optim.warmup_epochs, optim.final_rate) == ("adamw", 5e-4, 5, 1e-5)
-    assert (optim.weight_decay, optim.ema_decay, config.model.drop_path) == (0.05, 0.99996, 0.1)
+    assert (optim.weight_decay, optim.ema_decay, config.model.drop_path) == (0.05, 0.99996, None)
     assert (augment.rand_augment, augment.erasing, augment.repeats) == ("rand-m9-mstd0.5-inc1", 0.25, 3)
     assert (augment.mixup, augment.cutmix, augment.switch, augment.label_smoothing) == (0.8, 1.0, 0.5, 0.1)
     assert (run.epochs, run.batch_size) == (300, 1024)

@@ -153,6 +153,34 @@ def test_a_published_checkpoint_scores_as_the_same_weights_of_ours(job, tmp_path
     assert "deit.pth\n" in said and "used: 20 keys as they are" in said and "ours.safetensors" not in said
 
 
+def test_a_distilled_model_is_scored_by_each_head(job, tmp_path, capsys):
+    """Class, distillation and both are three rows of the paper's Table 3; a model without the token has one."""
+    torch.manual_seed(1)
+    model = VisionTransformer(replace(DEBUG, distilled=True)).eval()
+    for head in (model.head, model.head_dist):
+        torch.nn.init.normal_(head.weight)
+    save_classifier(tmp_path / "m.safetensors", Classifier(model, INPUT, NAMES, {}))
+    losses = {}
+    for head in ("class", "distillation", "both"):
+        written = ["--head", head, "--output", str(tmp_path / "metrics.json")]
+        assert main([str(tmp_path / "m.safetensors"), *arguments(job)[1:], *written]) == 0
+        content = json.loads((tmp_path / "metrics.json").read_text())
+        losses[content["head"]] = content["overall"]["loss"]
+        assert f"{head} head" in capsys.readouterr().out
+    images = open_images(ImageDataConfig(root=str(job / "data")), is_train=False)
+    transform = EvalTransform(AugmentConfig(mean=INPUT.mean, std=INPUT.std, eval_crop=INPUT.eval_crop), 32)
+    kept = [index for index in range(35) if index != 12]
+    with torch.no_grad():
+        tokens = model.forward_features(torch.stack([transform(images.read(index)) for index in kept]))
+        by_head = {"class": model.head(tokens[:, 0]), "distillation": model.head_dist(tokens[:, 1])}
+    by_head["both"] = (by_head["class"] + by_head["distillation"]) / 2
+    for head, logits in by_head.items():
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(images.labels[kept]))
+        assert losses[head] == pytest.approx(float(loss), rel=1e-4)
+    assert main(arguments(job, "--head", "class")) == 1
+    assert "no distillation token, so only one head" in capsys.readouterr().err
+
+
 def labelled(names: tuple[str, ...], labels: list[int]) -> LabelledImages:
     return LabelledImages(np.array(labels), names, Path("x"), paths=np.array([b"a"] * len(labels)))
 
@@ -202,6 +230,7 @@ def test_images_that_are_all_broken_are_no_score(job, tmp_path, capsys):
         (["--image-size", "30"], 1, "a multiple of the patch size 8, got 30"),
         (["--batch-size", "0"], 2, "expected 1 or more, got 0"),
         (["--precision", "fp8"], 1, "unknown precision 'fp8'"),
+        (["--head", "dist"], 1, "unknown head 'dist': use one of class, distillation, both"),
         (["--real", "none.json"], 1, "no ReaL labels at none.json"),
         (["--split", "train", "--real", "REAL"], 1, "0.png is no ILSVRC2012_val_NNNNNNNN"),
     ],

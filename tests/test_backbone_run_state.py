@@ -1,4 +1,5 @@
 import resource
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,14 @@ def test_no_checkpoint_starts_from_the_beginning_and_another_run_s_is_refused(tm
     save_run(fabric, state, tmp_path / "c.pt", PLAN)
     with pytest.raises(ValueError, match="of another run .batch_size 8, now 16"):
         resume_run(fabric, state, tmp_path / "c.pt", {**PLAN, "batch_size": 16})
+
+
+def test_the_checkpoint_of_another_model_is_refused_with_a_sentence(tmp_path):
+    fabric, state, other = open_fabric("32-true", 1), make_state(0), make_state(0)
+    save_run(fabric, state, tmp_path / "c.pt", PLAN)
+    other.model = VisionTransformer(replace(DEBUG, embed_dim=16))
+    with pytest.raises(ValueError, match="is of another model .*give another output_dir"):
+        resume_run(fabric, other, tmp_path / "c.pt", PLAN)
 
 
 def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint_before(tmp_path):

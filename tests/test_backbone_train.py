@@ -13,10 +13,18 @@ import pytest
 import torch
 from image_fixtures import DEBUG, write_folders
 
+from backbone.evaluate import main as evaluate
 from backbone.model_file import load_classifier
 from backbone.train import AVERAGE_NAME, CHECKPOINT_NAME, MODEL_NAME, main
 
 ROOT = Path(__file__).parents[1]
+CONVNET = """
+model: {name: resnet10t, image_size: 32}
+data: {num_workers: 0}
+augment: {repeats: 1}
+optim: {name: sgd, rate_per_512: 1.0, warmup_epochs: 0.5, ema_decay: 0.9, ema_warmup: true}
+run: {batch_size: 8, precision: 32-true, log_every: 1}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +70,36 @@ def test_distillation_runs_with_and_without_the_token(job, scratch, kind, distil
     options = [f"distill.kind={kind}", f"distill.weights={scratch / MODEL_NAME}", f"model.distilled={distilled}"]
     assert main(arguments(f"{kind}{distilled}", *options, "run.epochs=1")) == 0
     assert ("dist_token" in weights(folder / f"{kind}{distilled}" / MODEL_NAME)) == (distilled == "true")
+
+
+def test_a_convnet_is_trained_teaches_and_is_evaluated(job, caplog, capsys):
+    """Its file alone is a teacher; its average has batch norm's statistics; resumed, it is the same bit for bit."""
+    folder, _ = job
+    (folder / "convnet.yaml").write_text(CONVNET)
+    rest = [f"data.root={folder / 'data'}", "run.epochs=1"]
+    command = [str(folder / "convnet.yaml"), *rest, f"output_dir={folder / 'convnet'}"]
+    assert (
+        main(command)
+        == main([*command[:-1], f"output_dir={folder / 'convnet_paused'}", "run.max_minutes=0.00001"])
+        == 0
+    )
+    assert main([*command[:-1], f"output_dir={folder / 'convnet_paused'}"]) == 0
+    for name in (MODEL_NAME, AVERAGE_NAME):
+        whole, resumed = weights(folder / "convnet" / name), weights(folder / "convnet_paused" / name)
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+        assert int(whole["bn1.num_batches_tracked"]) == 3 and not torch.equal(
+            whole["bn1.running_mean"], torch.zeros(64)
+        )
+    loaded = load_classifier(folder / "convnet" / MODEL_NAME)
+    assert (loaded.dimensions.name, loaded.dimensions.image_size_hw) == ("resnet10t", (32, 32))
+    teacher = folder / "convnet" / MODEL_NAME
+    options = ["distill.kind=soft", f"distill.weights={teacher}", *rest, f"output_dir={folder / 'taught'}"]
+    with caplog.at_level("INFO"):
+        assert main([str(DEBUG), *options]) == 0
+    assert f"teacher: {teacher}, soft" in caplog.text and "trained at" not in caplog.text
+    assert evaluate([str(teacher), "--data", str(folder / "data"), "--workers", "0"]) == 0
+    top1 = json.loads((folder / "convnet" / "metrics.jsonl").read_text())["weights"]["top1"]
+    assert f"top-1 {100 * top1:.2f} %" in capsys.readouterr().out
 
 
 def test_fine_tuning_at_another_size_and_class_count_says_what_changed(job, scratch, caplog, tmp_path):

@@ -8,6 +8,7 @@ from backbone.augment import BatchMixer
 from backbone.config import AugmentConfig, DistillConfig
 from backbone.distill import Teacher, build_teacher, distillation_loss
 from backbone.model_file import Classifier, ImageInput, save_classifier
+from backbone.named_model import build_named
 from backbone.vit import VisionTransformer, VitDimensions
 
 DEBUG = VitDimensions(image_size_hw=(32, 32), patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=5)
@@ -125,6 +126,21 @@ def test_timm_and_torchvision_classifiers_teach_by_name(tmp_path, library, name)
         build(DistillConfig(kind="hard", teacher="resnet18", weights=str(tmp_path / "t.pth")))
 
 
+def test_the_file_of_a_trained_convnet_teaches_alone(tmp_path):
+    """Name, classes, size and normalisation are its own; nothing of them is configured again."""
+    model = build_named("resnet10t", 5, image_size_hw=(32, 32)).model.eval()
+    expected = ImageInput((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    save_classifier(tmp_path / "t.safetensors", Classifier(model, expected, tuple("abcde"), {}))
+    teacher = build(DistillConfig(kind="soft", weights=str(tmp_path / "t.safetensors")))
+    raw = torch.rand(2, 3, 32, 32)
+    images = (raw - torch.tensor(AugmentConfig().mean).view(3, 1, 1)) / torch.tensor(AugmentConfig().std).view(3, 1, 1)
+    seen = (raw - torch.tensor(expected.mean).view(3, 1, 1)) / torch.tensor(expected.std).view(3, 1, 1)
+    torch.testing.assert_close(teacher(images), model(seen), atol=1e-4, rtol=1e-4)
+    assert teacher.trained_size == 32
+    with pytest.raises(ValueError, match="knows 5 classes, the data set has 7: a teacher must be trained"):
+        build(DistillConfig(kind="soft", weights=str(tmp_path / "t.safetensors")), num_classes=7)
+
+
 def test_teacher_of_one_size_asks_for_it(tmp_path):
     import timm
 
@@ -137,7 +153,7 @@ def test_teacher_of_one_size_asks_for_it(tmp_path):
 
 
 def test_unknown_teacher_and_absent_file_are_sentences(tmp_path):
-    with pytest.raises(ValueError, match="unknown distill.teacher 'regnetz_9000'"):
+    with pytest.raises(ValueError, match="unknown classifier 'regnetz_9000'"):
         build(distill("hard", teacher="regnetz_9000"))
     with pytest.raises(FileNotFoundError, match="no model file at"):
         build(DistillConfig(kind="hard", weights=str(tmp_path / "none.safetensors")))

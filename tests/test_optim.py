@@ -37,6 +37,19 @@ def test_a_constant_average_is_the_formula_and_a_warm_one_forgets_its_start():
     assert constant == pytest.approx(0.99 * (0.99 * 1 + 0.01 * 2) + 0.01 * 2) and 1.9 < warm < 2
 
 
+def test_an_average_holds_batch_norm_s_statistics_and_its_count():
+    """Those of the last step would not belong to weights that are an average of many."""
+    model = torch.nn.BatchNorm1d(1)
+    average = make_average(model, 0.9, warmup=False)
+    for value in (1.0, 2.0):
+        with torch.no_grad():
+            model.running_mean.fill_(value)
+            model.num_batches_tracked.add_(7)
+        average.update_parameters(model)
+    assert float(average.module.running_mean) == pytest.approx(0.9 * 1 + 0.1 * 2)
+    assert int(average.module.num_batches_tracked) == 14
+
+
 def test_optimisers_are_those_of_the_recipe():
     model = torch.nn.Linear(2, 2)
     adamw = make_optimizer(model, "adamw", learning_rate=1e-3, weight_decay=0.05)

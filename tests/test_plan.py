@@ -2,6 +2,7 @@ import pytest
 
 from backbone.config import ImageTrainConfig, load_config
 from backbone.deit import deit_dimensions
+from backbone.named_model import NamedDimensions
 from backbone.plan import half_life, make_plan
 
 IMAGENET = {"num_images": 1_281_167, "steps_per_epoch": 1251, "world_size": 16}
@@ -59,6 +60,16 @@ def test_a_teacher_is_described():
     assert "teacher: regnety_160, hard, alpha 0.5" in str(plan_of(*HARD, distilled=True))
     soft = plan_of("distill.kind=soft", "distill.weights=t.safetensors", distilled=True)
     assert "teacher: t.safetensors, soft, alpha 0.5, tau 3, mean over elements" in str(soft)
+
+
+def test_a_classifier_of_a_library_is_described_without_patches():
+    """The traps of DeiT's published scores on CIFAR are not its own."""
+    config = load_config(
+        ImageTrainConfig, None, ["output_dir=x", "data.root=x", "model.name=resnet10t", "data.format=cifar10"]
+    )
+    plan = make_plan(config, NamedDimensions("resnet10t", (48, 48), 10), **IMAGENET)
+    assert "model: resnet10t of timm or torchvision, 48 px, 10 classes" in str(plan)
+    assert not [warning for warning in plan.warnings if "CIFAR" in warning or "token" in warning]
 
 
 def test_half_life_halves():

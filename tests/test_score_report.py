@@ -1,10 +1,11 @@
 import csv
 import json
 
+import pytest
 import torch
 
 from backbone.metrics import Metrics, Tally
-from backbone.score_report import Scores, scores_in_words, write_per_class, write_scores
+from backbone.score_report import Scores, interval_95, scores_in_words, write_per_class, write_scores
 
 NAMES = ("cat", "dog", "newt")
 
@@ -26,7 +27,19 @@ def test_words_name_totals_real_losses_and_the_lowest_classes():
     assert lines[1] == "ReaL: top-1 100.00 %  top-5 100.00 %  2 images"
     assert lines[2] == "left out, unreadable: 4 images"
     assert lines[3] == "lowest classes: dog 50.0 %, cat 100.0 %"
-    assert len(scores_in_words(Scores(PLAIN, None, 0), NAMES).splitlines()) == 2
+    assert lines[4].startswith("95 % interval of top-1: 20.77 to 93.85 %")
+    assert len(scores_in_words(Scores(PLAIN, None, 0), NAMES).splitlines()) == 3
+
+
+def test_the_interval_ends_where_the_share_would_be_1_96_deviations_away():
+    """What defines Wilson's interval: each end, taken for the truth, makes the share found just plausible at 95 %."""
+    for share, count in ((0.5123, 10_000), (2 / 3, 3), (0.0, 40)):
+        low, high = interval_95(Metrics(share, 1.0, 1.0, count, ()))
+        assert low <= share < high
+        for end in {low, high} - {0.0}:
+            assert abs(share - end) == pytest.approx(1.959964 * (end * (1 - end) / count) ** 0.5, rel=1e-6)
+    assert interval_95(Metrics(1.0, 1.0, 0.0, 5, ()))[1] == 1
+    assert interval_95(Metrics(float("nan"), float("nan"), float("nan"), 0, ())) == (0, 1)
 
 
 def test_json_has_null_where_a_number_has_no_meaning(tmp_path):
