@@ -83,8 +83,9 @@ class LayoutAnalyzer:
         score: float | None = None,
         progress: Progress | None = None,
     ) -> DocumentLayout:
-        """Analyse a PDF, given by path or as bytes, whole or only `pages` (numbered from 1, in the order given).
+        """Analyse a PDF or a scan (JPEG, PNG, TIFF), given by path or as bytes.
 
+        The whole of it, or only `pages` (numbered from 1, in the order given).
         A page that fails has an `error` and no regions; the others go on. `progress` is called after each page.
         Raises PdfError where the document cannot be opened, ValueError for pages it does not have.
         """
@@ -199,7 +200,7 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
         _checked_score(options.score)
         inputs = find_inputs(options.sources, out_dir=options.out)
         if not inputs:
-            raise ValueError(f"no PDF files in {', '.join(options.sources)}")
+            raise ValueError(f"no PDF files and no scans in {', '.join(options.sources)}")
         targets = plan_targets(inputs, options.out)
         sources = {item.path.resolve() for item in inputs}
         for target in targets:
@@ -238,9 +239,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Find text, titles, lists, tables and figures on the pages of PDF files.",
         epilog="Exit status: 0 all done, 1 some inputs failed (listed at the end), 2 wrong usage.",
     )
-    parser.add_argument("sources", nargs="+", metavar="PDF", help="PDF files, or folders to search for them")
+    parser.add_argument("sources", nargs="+", metavar="FILE", help="PDF, JPEG, PNG or TIFF files, or folders of them")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
-    parser.add_argument("--formats", default=DEFAULT_FORMATS, help=f"any of json,pdf,png,coco,csv [{DEFAULT_FORMATS}]")
+    parser.add_argument("--formats", default=DEFAULT_FORMATS, help="of json,pdf,png,coco,csv,md,crops [%(default)s]")
     parser.add_argument("--pages", help="such as 1-3,7 or 5- [all]")
     parser.add_argument("--password", help="for the files that need one")
     parser.add_argument("--model", help="name of a model, or its file [the shipped one]")

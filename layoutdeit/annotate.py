@@ -17,11 +17,15 @@ from layoutdeit.draw import BORDER_PT, FILL_OPACITY, TAG_OPACITY, Box, place_tag
 from layoutdeit.frame import PageFrame
 from layoutdeit.labels import label_by_name
 from layoutdeit.layout import DocumentLayout, Region
-from layoutdeit.pdf import Document, PdfError
+from layoutdeit.pdf_error import PdfError
 
 if TYPE_CHECKING:
     from pypdf import PdfWriter
     from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
+
+    from layoutdeit.pdf import Document
+    from layoutdeit.pdf_file import PdfFile
+    from layoutdeit.scan_file import ScanFile
 
 TAG_FONT_PT = 6.0  # points; a reader zooms
 TAG_HEIGHT_PT = 7.5
@@ -37,9 +41,14 @@ logger = logging.getLogger(__name__)
 def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> None:
     """Write `document` with the regions of `layout` as annotations; its own content and annotations stay.
 
-    The copy of an encrypted document is not encrypted. A page that takes no annotations is kept without them (and
-    logged). Raises PdfError corrupt where the document cannot be rewritten at all.
+    The copy of an encrypted document is not encrypted, that of a scan is a PDF. A page that takes no annotations is
+    kept without them (and logged). Raises PdfError corrupt where the document cannot be rewritten at all.
     """
+    document.annotate(layout, file)
+
+
+def write_annotations(document: PdfFile | ScanFile, layout: DocumentLayout, file: BinaryIO) -> None:
+    """Do what `annotate_pdf` promises, in the process where documents are parsed."""
     for copy in (None, "rewritten", "reassembled"):  # each worth less, and readable where the one before is not
         try:
             return _annotate(document, layout, file, copy)
@@ -54,7 +63,7 @@ def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> 
     raise PdfError("corrupt", message) from reason
 
 
-def _annotate(document: Document, layout: DocumentLayout, file: BinaryIO, copy: str | None) -> None:
+def _annotate(document: PdfFile | ScanFile, layout: DocumentLayout, file: BinaryIO, copy: str | None) -> None:
     from pypdf import PdfReader, PdfWriter
     from pypdf.generic import ArrayObject, NameObject
 

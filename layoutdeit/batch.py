@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from layoutdeit.analyze import LayoutAnalyzer
     from layoutdeit.layout import DocumentLayout, PageLayout
 
+SUFFIXES = (".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff")  # looked for in folders; what they are is looked at
+
 logger = logging.getLogger(__name__)
 
 
@@ -40,9 +42,10 @@ class Failure:
 
 
 def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -> list[Input]:
-    """Files as given, and every *.pdf below the folders given, sorted; each file once.
+    """Files as given, and every PDF, JPEG, PNG and TIFF below the folders given, sorted; each file once.
 
-    Left out below folders: hidden files, and results of an earlier run (*.annotated.pdf, or anything in `out_dir`).
+    Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, anything in `out_dir`, and
+    where `out_dir` is the folder itself, pictures in a folder named as a document beside it is.
     A file that does not exist is kept: it fails when its turn comes, and the others do not.
     """
     inputs: dict[Path, Input] = {}
@@ -58,9 +61,16 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
                 and out_dir.resolve() in path.resolve().parents
             )
             is_hidden = any(part.startswith(".") for part in relative.parts)
-            if path.suffix.lower() == ".pdf" and path.is_file() and not is_ours and not is_hidden:
+            is_ours |= out_dir is not None and path.suffix.lower() != ".pdf" and _lies_beside_its_document(path, source)
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not is_ours and not is_hidden:
                 inputs.setdefault(path.resolve(), Input(path, relative))
     return list(inputs.values())
+
+
+def _lies_beside_its_document(path: Path, source: Path) -> bool:
+    """Whether a document lies beside one of the folders that hold the path, and shares its name: a/x.pdf, a/x/1.png."""
+    folders = path.relative_to(source).parents[:-1]
+    return any((source / folder.with_name(folder.name + suffix)).is_file() for folder in folders for suffix in SUFFIXES)
 
 
 def plan_targets(inputs: Sequence[Input], out_dir: Path) -> list[Path]:
@@ -142,13 +152,23 @@ def run_batch(
             with open_document(item.path, password=password) as document:
                 layout = _analyze(analyzer, document, item, pages, report)
                 written = export(layout, document, target, formats)
-            announce(f"{item.relative} -> {', '.join(map(str, written))}")
+            announce(f"{shown(item.relative)} -> {', '.join(map(shown, written))}")
             failures += _failed_pages(item, layout)
         except PdfError as error:
             failures.append(Failure(item.path, error.code, str(error)))
         except OSError as error:
             failures.append(_failed_file(item, error))
+        except Exception as error:  # whatever a file may provoke in code that expected none: the others go on
+            logger.error("%s", shown(item.path), exc_info=True)
+            message = f"{shown(item.path)} could not be analysed: {type(error).__name__}: {error}. Leave it out."
+            failures.append(Failure(item.path, "corrupt", message))
     return failures
+
+
+def shown(path: Path) -> str:
+    """A path for people: on one line, and printable in any encoding."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _analyze(
@@ -165,7 +185,7 @@ def _analyze(
     for page in analyzer.analyze_pages(document, numbers):
         results.append(page)
         outcome = f"failed: {page.error.message}" if page.error else f"{len(page.regions)} regions"
-        report(f"{item.relative} {len(results)}/{len(numbers)} {page.seconds:.2f} s {outcome}")
+        report(f"{shown(item.relative)} {len(results)}/{len(numbers)} {page.seconds:.2f} s {outcome}")
     return analyzer.document_layout(document, results)
 
 
@@ -181,8 +201,9 @@ def _failed_pages(item: Input, layout: DocumentLayout) -> list[Failure]:
 
 def _failed_file(item: Input, error: OSError) -> Failure:
     if isinstance(error, FileNotFoundError) and not item.path.exists():
-        return Failure(item.path, "missing", f"{item.path} does not exist: check the name.")
-    return Failure(item.path, "io", f"{error.filename or item.path}: {error.strerror or error}.")
+        return Failure(item.path, "missing", f"{shown(item.path)} does not exist: check the name.")
+    place = shown(Path(error.filename)) if isinstance(error.filename, str) else shown(item.path)
+    return Failure(item.path, "io", f"{place}: {error.strerror or error}.")
 
 
 def _key(relative: Path) -> str:
@@ -196,4 +217,5 @@ def _candidates(item: Input, common_folder: str) -> list[Path]:
 
 
 def _without_suffix(path: Path) -> Path:
-    return path.with_name(path.stem)
+    """The path without its suffix, unless "." or ".." would be left: those are folders."""
+    return path.with_name(path.stem) if path.stem.strip(".") else path

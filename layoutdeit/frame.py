@@ -8,8 +8,10 @@ cropped. `pdf.py` makes one frame per page; `annotate.py` walks back through it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class PageFrame:
 
     def to_display(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes from user space (x0, y0, x1, y1), y up, to displayed points xyxy, y down. (N, 4) -> (N, 4)."""
+        import numpy as np
+
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         from_left, from_right = boxes[:, [0, 2]] - self.left, self.right - boxes[:, [0, 2]]  # (N, 2)
         from_bottom, from_top = boxes[:, [1, 3]] - self.bottom, self.top - boxes[:, [1, 3]]  # (N, 2)
@@ -47,6 +51,8 @@ class PageFrame:
 
     def to_user_space(self, boxes_xyxy: np.ndarray) -> np.ndarray:
         """Boxes from displayed points to user space; the inverse of `to_display`. (N, 4) -> (N, 4)."""
+        import numpy as np
+
         boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4) / self.user_unit
         x, y = boxes[:, [0, 2]], boxes[:, [1, 3]]  # (N, 2)
         across, up = {
@@ -60,4 +66,6 @@ class PageFrame:
 
 def _ordered(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Corners with the smaller coordinate first. Two of (N, 2) -> (N, 4)."""
+    import numpy as np  # here: the process that reads a PDF makes frames, and must start quickly
+
     return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)

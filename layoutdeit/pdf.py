@@ -1,92 +1,101 @@
-"""Open a PDF and take its pages one at a time: size, picture, words. The first step of every analysis.
+"""Open a document and take its pages one at a time: size, picture, words. The first step of every analysis.
 
-All coordinates that leave this file are points (1/72 inch), origin top left of the page as displayed (see frame.py).
+A PDF, or a scan in JPEG, PNG or TIFF, is parsed in a process of its own (pdf_process.py) that is stopped at the limits
+of limits.py; this file asks it. All coordinates that leave this file are points (1/72 inch), origin top left of the
+page as displayed (see frame.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import mmap
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
-from PIL import Image
-
-from layoutdeit import render
 from layoutdeit.frame import PageFrame
-from layoutdeit.reading import Word
-from layoutdeit.render import DEFAULT_DPI, MAX_PIXELS, PDFIUM_LOCK
-from layoutdeit.text_layer import read_words
+from layoutdeit.limits import MAX_OUTPUT_BYTES, MAX_PIXELS, Limits
+from layoutdeit.pdf_error import PdfError
+from layoutdeit.source_file import SourceFile
+from layoutdeit.worker_pool import WORKERS, WorkerStopped
 
-MAX_BYTES = 1 << 30  # pdfium counts bytes in 32 signed bits; half of that leaves room for repair
-HEADER_BYTES = 1024  # readers accept "%PDF-" anywhere in the first kilobyte
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from layoutdeit.layout import DocumentLayout
+    from layoutdeit.reading import Word
+
+DEFAULT_DPI = 100.0  # US letter becomes 850 x 1100 px: above the 448..800 px short side that the models look at
+GRACE_S = 2  # for the process to say itself that a renderer took too long
 
 logger = logging.getLogger(__name__)
 
 
-class PdfError(ValueError):
-    """A PDF, or a page of one, that cannot be read: a stable `code` and a sentence that says what to do.
-
-    `code` is one of encrypted (password missing or wrong), corrupt (not a PDF, or damaged), empty (no bytes or no
-    pages), too_large (more than MAX_BYTES), render (no renderer could draw the page).
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        """Keep the code beside the message."""
-        super().__init__(message)
-        self.code = code
-
-
 @dataclass(frozen=True)
 class PageImage:
-    """A page picture (RGB), the renderer that made it ("poppler" or "pdfium"), and its dpi after the pixel cap."""
+    """A page picture (RGB), what made it ("poppler", "pdfium", "pillow"), and its dpi after the pixel cap."""
 
     image: Image.Image
     renderer: str
     dpi: float
 
 
-def open_document(source: str | Path | bytes, *, name: str | None = None, password: str | None = None) -> Document:
-    """Open a PDF from a path or its bytes; use it in a `with` block. `name` is what results and errors call it.
+def open_document(
+    source: str | Path | bytes, *, name: str | None = None, password: str | None = None, limits: Limits | None = None
+) -> Document:
+    """Open a PDF or a scan from a path or its bytes; use it in a `with` block. Results and errors call it `name`.
 
-    Raises PdfError (encrypted, corrupt, empty, too_large), or OSError where the path cannot be read.
+    Raises PdfError (encrypted, corrupt, empty, too_large, timeout), or OSError where the path cannot be read.
     """
-    return Document(source, name=name, password=password)
+    return Document(source, name=name, password=password, limits=limits)
 
 
 class Document:
-    """An open PDF. Pages are numbered from 0 here; one page is rendered at a time and no picture is kept.
+    """An open PDF or scan. Pages are numbered from 0 here; one page is rendered at a time and no picture is kept.
 
-    Several threads may use one document. `password` is None where the file opened without one.
+    Several threads may use one document, and they are served in turn; several documents are served at once.
+    `password` is None where the file opened without one. What failed once fails at once when it is asked again.
     """
 
-    def __init__(self, source: str | Path | bytes, *, name: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str | Path | bytes,
+        *,
+        name: str | None = None,
+        password: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         """Open `source`; see `open_document`."""
-        self._bytes = source if isinstance(source, bytes) else None
-        # resolved: the folder may change under us, and a name that begins with "-" must not look like an option
-        self._path = None if isinstance(source, bytes) else Path(source).expanduser().resolve()
-        self._temporary = None
+        self._limits = limits or Limits()
+        self._source = SourceFile(source, name)
+        self.name, self.sha256 = self._source.name, self._source.sha256
         self._frames: dict[int, PageFrame] = {}
-        self._odd_crops: set[int] = set()  # pages whose crop box leaves the media box: poppler cuts them differently
-        self._units: dict[int, float] | None = None
-        self.name = name or (self._path.name if self._path else "document.pdf")
-        self.sha256 = self._check_bytes()
-        self._pdf, self.password = self._open(password)
-        self.num_pages = len(self._pdf)
-        if self.num_pages < 1:
-            self.close()
-            raise PdfError("empty", f"{self.name} has no pages: there is nothing to analyse.")
+        self._failed: dict[tuple[str, int | None], PdfError] = {}
+        self._asked: set[int] = set()
+        self._seconds = 0.0
+        self._process_key = object()
+        self._opening = {
+            "verb": "open",
+            "path": str(self._source.path),
+            "name": self.name,
+            "password": password,
+            "is_scan": self._source.is_scan,
+            "memory_bytes": self._limits.memory_bytes,
+        }
+        self._finalizer = weakref.finalize(self, _release, self._process_key, self._source)
+        try:
+            opened, _ = self._ask("open")
+        except BaseException:
+            self.close()  # the traceback may keep this object
+            raise
+        self.num_pages: int = opened["num_pages"]
+        self.password = password if opened["took_password"] else None
 
     def __enter__(self) -> Document:
         """Return the document itself."""
@@ -99,12 +108,8 @@ class Document:
         self.close()
 
     def close(self) -> None:
-        """Release the file and pdfium's memory; closing twice does nothing."""
-        with PDFIUM_LOCK:
-            self._pdf.close()
-        if self._temporary is not None:
-            self._temporary.close()
-            self._temporary = None
+        """Release the file and the process's memory; closing twice does nothing."""
+        self._finalizer()
 
     def page_size(self, index: int) -> tuple[float, float]:
         """(width, height) in points as displayed: crop box, /Rotate and /UserUnit applied. Raises PdfError."""
@@ -113,13 +118,8 @@ class Document:
     def frame(self, index: int) -> PageFrame:
         """The frame of a page: how its user space lies on the displayed page. Raises PdfError, IndexError."""
         if index not in self._frames:
-            unit = self._user_units().get(index, 1.0)
-            with self._page(index) as page:
-                box = page.get_bbox()
-                rounded = (round(edge, 4) for edge in box)  # pdfium has 32-bit floats: 595.2 is 595.20001
-                self._frames[index] = PageFrame(*rounded, page.get_rotation(), unit)
-                if page.get_cropbox(fallback_ok=False) not in (None, box):
-                    self._odd_crops.add(index)
+            header, _ = self._ask("frame", index)
+            self._frames[index] = PageFrame(**header)
         return self._frames[index]
 
     def render(
@@ -128,172 +128,135 @@ class Document:
         """Render a page at `dpi`, or at as much less as keeps it within `max_pixels`.
 
         With poppler where it is installed, and with pdfium where it is not or where poppler fails; `renderer`
-        "poppler" or "pdfium" asks for that one only. Raises PdfError with code render.
+        "poppler" or "pdfium" asks for that one only. Raises PdfError with code render, timeout or too_large.
         """
-        size_pt = self.page_size(index)
-        size_px = render.picture_size(size_pt, dpi=dpi, max_pixels=max_pixels)
-        actual_dpi = 72 * min(size_px[0] / size_pt[0], size_px[1] / size_pt[1])
-        use_poppler = index not in self._odd_crops and render.has_poppler()
-        names = (renderer,) if renderer else ("poppler", "pdfium") if use_poppler else ("pdfium",)
-        reasons = []
-        for name in names:
-            try:
-                return PageImage(self._render_with(name, index, size_px), name, actual_dpi)
-            except render.RenderTimeout as error:  # pdfium would likely hang as well, where nothing can stop it
-                reasons.append(str(error))
-                break
-            except render.RenderError as error:
-                reasons.append(str(error))
-                logger.warning("%s page %d: %s", self.name, index + 1, error)
-        raise PdfError("render", f"page {index + 1} of {self.name} cannot be drawn: {'; '.join(reasons)}.")
+        from PIL import Image
+
+        self.frame(index)
+        if renderer not in (None, "poppler", "pdfium"):
+            raise ValueError(f"unknown renderer {renderer!r}: use 'poppler' or 'pdfium'")
+        if not (dpi > 0 and max_pixels >= 1):
+            raise ValueError(f"dpi and max_pixels must be positive, got {dpi} and {max_pixels}")
+        poppler_dir = _poppler_dir()
+        names = [renderer] if renderer else ["poppler", "pdfium"] if poppler_dir else ["pdfium"]
+        header, pixels = self._ask(
+            "render",
+            index,
+            max_payload=3 * max_pixels,
+            dpi=dpi,
+            max_pixels=max_pixels,
+            renderers=names,
+            poppler_dir=poppler_dir or "",
+            seconds=self._limits.page_s,
+        )
+        image = Image.frombytes("RGB", (header["width"], header["height"]), pixels)
+        return PageImage(image, header["renderer"], header["dpi"])
 
     def words(self, index: int) -> tuple[Word, ...]:
         """The words of the page's text layer, in the order of the file; () for a scan. Raises PdfError."""
+        import numpy as np
+
+        from layoutdeit.reading import Word
+
         frame = self.frame(index)
-        with self._page(index) as page:
-            texts, boxes = read_words(page)
-        if not texts:
+        header, edges = self._ask("words", index, max_payload=MAX_OUTPUT_BYTES)
+        if not header["texts"]:
             return ()
-        boxes = frame.to_display(np.array(boxes))
-        return tuple(Word(text, tuple(box)) for text, box in zip(texts, boxes.tolist(), strict=True))
+        boxes = frame.to_display(np.frombuffer(edges)).tolist()
+        return tuple(Word(text, tuple(box)) for text, box in zip(header["texts"], boxes, strict=True))
+
+    def annotate(self, layout: DocumentLayout, file: BinaryIO) -> None:
+        """Write the document with the regions of `layout` as annotations (see annotate.py). Raises PdfError."""
+        self._ask("annotate", sink=file, layout=layout.to_dict())
 
     @contextmanager
     def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:
-        """The file as an unencrypted stream: its own bytes where they are that, otherwise a copy that pdfium makes.
-
-        `copy` asks for one anyway, for a reader that cannot take the file: "rewritten" has sound cross references,
-        "reassembled" has only the pages, with an empty one in the place of each that cannot be read.
-        """
-        if copy is None and self.password is None:
-            with self._open_bytes() as stream:
+        """The document as an unencrypted PDF: its own bytes where they are that, otherwise a copy (see PdfFile)."""
+        if copy is None and self.password is None and not self._source.is_scan:
+            with self._source.path.open("rb") as stream:
                 yield stream
             return
-        with BytesIO() as stream:
-            with PDFIUM_LOCK:
-                if copy == "reassembled":
-                    self._reassemble(stream)
-                else:
-                    self._pdf.save(stream, flags=pdfium_c.FPDF_REMOVE_SECURITY)
+        with tempfile.TemporaryFile() as stream:
+            self._ask("plain", sink=stream, copy=copy)
             stream.seek(0)
             yield stream
 
-    def _reassemble(self, stream: BinaryIO) -> None:
-        with closing(pdfium.PdfDocument.new()) as pages:
-            for index in range(self.num_pages):
-                try:
-                    self._pdf[index].close()  # importing a page that does not load may crash
-                    pages.import_pages(self._pdf, [index])
-                except pdfium.PdfiumError:
-                    pages.new_page(612, 792)
-            pages.save(stream)
-
-    def _open_bytes(self) -> BinaryIO:
-        return self._path.open("rb") if self._bytes is None else BytesIO(self._bytes)
-
-    def _check_bytes(self) -> str:
-        """Return the sha256 of the file, or raise PdfError for what is no PDF on its face."""
-        size = len(self._bytes) if self._bytes is not None else self._path.stat().st_size
-        if size == 0:
-            raise PdfError("empty", f"{self.name} is empty (0 bytes): it may not have been copied completely.")
-        if size > MAX_BYTES:
-            raise PdfError(
-                "too_large", f"{self.name} has {size:,} bytes, more than {MAX_BYTES:,}: split it into smaller files."
-            )
-        with self._open_bytes() as stream:
-            if b"%PDF-" not in stream.read(HEADER_BYTES):
-                raise PdfError("corrupt", f"{self.name} is not a PDF file: convert it to PDF first.")
-            stream.seek(0)
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-    def _open(self, password: str | None) -> tuple[pdfium.PdfDocument, str | None]:
-        """Open with pdfium, without the password where that does; return it and the password it took."""
-        for attempt in (None, password) if password else (None,):
-            with PDFIUM_LOCK:
-                raw = self._load(attempt)
-                # asked at once, and only after a failure: pdfium never takes back an error of an earlier document
-                code = None if raw else pdfium_c.FPDF_GetLastError()
-                if raw:
-                    pdf = pdfium.PdfDocument(raw)
-                    pdf.init_forms()  # so that filled-in fields are drawn
-                    return pdf, attempt
-            if code != pdfium_c.FPDF_ERR_PASSWORD:
-                break
-        needs_password = code == pdfium_c.FPDF_ERR_PASSWORD
-        if needs_password and password:
-            raise PdfError("encrypted", f"{self.name} is encrypted and the password was not accepted: check it.")
-        if needs_password:
-            raise PdfError(
-                "encrypted", f"{self.name} is encrypted and needs a password: enter it, or give it with --password."
-            )
-        if code == pdfium_c.FPDF_ERR_SECURITY:
-            raise PdfError(
-                "encrypted",
-                f"{self.name} is protected in a way that only its own software can open: save an unprotected copy.",
-            )
-        raise PdfError(
-            "corrupt", f"{self.name} is damaged and cannot be opened: get a fresh copy or print it to a new PDF."
-        )
-
-    def _load(self, password: str | None) -> pdfium_c.FPDF_DOCUMENT:
-        """A raw document, null where pdfium refuses; `_bytes` must live as long as it."""
-        secret = None if password is None else password.encode() + b"\0"
-        if self._bytes is not None:
-            return pdfium_c.FPDF_LoadMemDocument64(self._bytes, len(self._bytes), secret)
-        return pdfium_c.FPDF_LoadDocument(os.fsencode(self._path) + b"\0", secret)
-
-    @contextmanager
-    def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
-        """A loaded page, under pdfium's lock, closed on the way out; what pdfium raises becomes a PdfError."""
-        if not 0 <= index < self.num_pages:
+    def _ask(
+        self, verb: str, index: int | None = None, *, max_payload: int = 0, sink: BinaryIO | None = None, **options: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        """Have the process do something with the document, or with a page of it; raise as PdfError what prevents it."""
+        if not self._finalizer.alive:
+            raise ValueError(f"{self.name} is closed")
+        if index is not None and not 0 <= index < self.num_pages:
             raise IndexError(f"{self.name} has pages 0..{self.num_pages - 1}, got {index}")
-        with PDFIUM_LOCK:
-            try:
-                with closing(self._pdf[index]) as page:
-                    yield page
-            except pdfium.PdfiumError as error:
-                message = f"page {index + 1} of {self.name} is damaged and cannot be read."
-                raise PdfError("render", message) from error
+        if (known := self._failed.get((verb, index))) is not None:
+            raise PdfError(known.code, str(known))
+        request = self._opening if verb == "open" else {"verb": verb, **options}
+        seconds = self._limits.open_s if verb == "open" else self._limits.document_s
+        if index is not None:
+            request["index"] = index
+            seconds = self._limits.page_s
+            self._asked.add(index)
+        place = self.name if index is None else f"page {index + 1} of {self.name}"
+        if self._seconds > self._limits.budget_s(len(self._asked)):
+            raise PdfError("timeout", f"{place} was not read: the document took too long already. Split it.")
+        try:
+            answer = WORKERS.ask(
+                self._process_key,
+                self._opening,
+                request,
+                open_seconds=self._limits.open_s,
+                seconds=seconds + GRACE_S,
+                max_payload=max_payload if sink is None else MAX_OUTPUT_BYTES,
+                sink=sink,
+                check=self._source.check_identity,
+            )
+        except WorkerStopped as stopped:
+            self._seconds += stopped.seconds
+            error = _error_of(stopped.cause, place, index, seconds, self._limits)
+            self._failed[verb, index] = error
+            raise error from stopped
+        self._seconds += answer.seconds
+        return self._checked(answer.header, verb, place, index), answer.payload
 
-    def _render_with(self, renderer: str, index: int, size_px: tuple[int, int]) -> Image.Image:
-        if renderer == "poppler":
-            return render.render_with_poppler(self._file_path(), index, size_px, password=self.password)
-        if renderer == "pdfium":
-            with self._page(index) as page:
-                return render.render_with_pdfium(page, size_px)
-        raise ValueError(f"unknown renderer {renderer!r}: use 'poppler' or 'pdfium'")
+    def _checked(self, header: dict[str, Any], verb: str, place: str, index: int | None) -> dict[str, Any]:
+        """What was answered, without its warnings, which are logged; an error in it is raised."""
+        for level, message in header.pop("warnings", ()):
+            logger.log(level, "%s", message)
+        if (error := header.get("error")) is not None:
+            failure = PdfError(error["code"], error["message"])
+        elif header.get("out_of_memory"):
+            failure = _error_of("memory", place, index, 0, self._limits)
+        elif (reason := header.get("failure")) is not None:
+            failure = PdfError(_damage(index), f"{place} is damaged and cannot be read ({reason}).")
+        else:
+            return header
+        if failure.code != "encrypted":
+            self._failed[verb, index] = failure
+        raise failure
 
-    def _file_path(self) -> Path:
-        """A path at which another process finds the file; bytes are written once, and gone with `close` or with us."""
-        if self._path is not None:
-            return self._path
-        has_proc = Path("/proc/self/fd").is_dir()  # then the file needs no name, and not even a kill leaves it behind
-        with PDFIUM_LOCK:  # two threads must not write it twice
-            if self._temporary is None:
-                self._temporary = (tempfile.TemporaryFile if has_proc else tempfile.NamedTemporaryFile)()
-                self._temporary.write(self._bytes)
-                self._temporary.flush()
-        return Path(f"/proc/{os.getpid()}/fd/{self._temporary.fileno()}" if has_proc else self._temporary.name)
 
-    def _user_units(self) -> dict[int, float]:
-        """The pages with a /UserUnit other than 1, which pdfium ignores: pypdf reads it where the file may have one."""
-        if self._units is None:
-            self._units = {}
-            if self._may_mention(b"/UserUnit") or self._may_mention(b"/ObjStm"):  # in an object stream names hide
-                try:
-                    self._units = self._read_user_units()
-                except Exception as error:  # pypdf raises whatever a damaged file provokes; pages are then in points
-                    logger.warning("%s: no /UserUnit read: %s", self.name, error)
-        return self._units
+def _error_of(cause: str, place: str, index: int | None, seconds: float, limits: Limits) -> PdfError:
+    """What the end of the process, and why it ended, means for the document or the page."""
+    advice = "print it to a new PDF, or leave it out" if index is None else "the other pages are read without it"
+    if cause == "timeout":
+        return PdfError("timeout", f"{place} took more than {seconds:g} s and was stopped: {advice}.")
+    if cause == "memory":
+        size = limits.memory_bytes / (1 << 30)
+        return PdfError("too_large", f"{place} needs more than {size:.3g} GiB of memory and was stopped: {advice}.")
+    return PdfError(_damage(index), f"{place} makes its reader fail and cannot be read: {advice}.")
 
-    def _may_mention(self, token: bytes) -> bool:
-        if self._bytes is not None:
-            return token in self._bytes
-        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(token) >= 0
 
-    def _read_user_units(self) -> dict[int, float]:
-        from pypdf import PdfReader
+def _damage(index: int | None) -> str:
+    return "corrupt" if index is None else "render"
 
-        with self.open_plain() as stream:
-            units = {index: float(page.user_unit) for index, page in enumerate(PdfReader(stream).pages)}
-        return {index: unit for index, unit in units.items() if unit > 0 and unit != 1}
+
+def _release(key: object, source: SourceFile) -> None:
+    WORKERS.release(key)
+    source.close()
+
+
+def _poppler_dir() -> str | None:
+    """The folder of the two poppler programs that pdf2image runs, if they are on PATH."""
+    program = shutil.which("pdftoppm")
+    return os.path.dirname(os.path.abspath(program)) if program and shutil.which("pdfinfo") else None

@@ -1,4 +1,4 @@
-"""A page as a picture: poppler in a process of its own where it is installed, otherwise pdfium in this one.
+"""A page as a picture: by poppler, in a process of its own, where it is installed, otherwise by pdfium in this one.
 
 Both are asked for the same number of pixels, so both give the same frame: the page as displayed (crop box and
 /Rotate applied), its left edge at x = 0 and its right edge at x = width, each axis with its own scale.
@@ -7,19 +7,15 @@ Both are asked for the same number of pixels, so both give the same frame: the p
 from __future__ import annotations
 
 import math
-import shutil
-import threading
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image
 
-DEFAULT_DPI = 100.0  # US letter becomes 850 x 1100 px: above the 448..800 px short side that the models look at
-MAX_PIXELS = 16_000_000  # A0 at 100 dpi; 48 MB as RGB
-RENDER_TIMEOUT_S = 60  # no ordinary page comes near; poppler is killed after this
-
-PDFIUM_LOCK = threading.RLock()  # pdfium is not thread safe: every call into it, in any module, holds this lock
+from layoutdeit.limits import MAX_PIXELS, OutOfTime, time_limit
 
 
 class RenderError(RuntimeError):
@@ -27,7 +23,20 @@ class RenderError(RuntimeError):
 
 
 class RenderTimeout(RenderError):
-    """The renderer was stopped after RENDER_TIMEOUT_S."""
+    """The renderer was stopped after its time; a process of it may still be there."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page's picture (RGB), the renderer that made it, its dpi after the pixel cap.
+
+    `is_stuck` says that another renderer was tried before and had to be stopped.
+    """
+
+    image: Image.Image
+    renderer: str
+    dpi: float
+    is_stuck: bool = False
 
 
 def picture_size(size_pt: tuple[float, float], *, dpi: float, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -43,34 +52,33 @@ def picture_size(size_pt: tuple[float, float], *, dpi: float, max_pixels: int = 
     return min(width_px, max_pixels // height_px), height_px
 
 
-def has_poppler() -> bool:
-    """Whether the two poppler programs that pdf2image runs are on PATH."""
-    return shutil.which("pdftoppm") is not None and shutil.which("pdfinfo") is not None
+def render_with_poppler(
+    path: str | Path, index: int, size_px: tuple[int, int], *, poppler_dir: str | Path, seconds: float
+) -> Image.Image:
+    """Render page `index` of an unencrypted file with the programs in `poppler_dir`; main thread only.
 
-
-def render_with_poppler(path: Path, index: int, size_px: tuple[int, int], *, password: str | None) -> Image.Image:
-    """Render page `index` of the file in a killable process. Raises RenderError, RenderTimeout.
-
-    The password of an encrypted file is on the command line of that process while it runs.
+    Their memory is limited as that of this process is, which they inherit. Raises RenderError, RenderTimeout.
     """
     from pdf2image import convert_from_path
     from pdf2image import exceptions as poppler
 
     try:
-        pictures = convert_from_path(
-            path,
-            first_page=index + 1,
-            last_page=index + 1,
-            size=max(size_px),  # of the longer side; both sides at once do not survive /Rotate 90
-            use_cropbox=True,
-            userpw=password,
-            ownerpw=password,  # whichever of the two it is
-            timeout=RENDER_TIMEOUT_S,
-        )
-    except poppler.PDFPopplerTimeoutError as error:
-        raise RenderTimeout(f"poppler took more than {RENDER_TIMEOUT_S} s") from error
+        with time_limit(seconds):  # pdf2image runs three programs and stops only one of them in time
+            pictures = convert_from_path(
+                path,
+                first_page=index + 1,
+                last_page=index + 1,
+                size=max(size_px),  # of the longer side; both sides at once do not survive /Rotate 90
+                use_cropbox=True,
+                poppler_path=str(poppler_dir),
+                timeout=seconds,
+            )
+    except (OutOfTime, subprocess.TimeoutExpired, poppler.PDFPopplerTimeoutError) as error:
+        raise RenderTimeout(f"poppler took more than {seconds:g} s") from error
     except (poppler.PDFInfoNotInstalledError, poppler.PDFPageCountError, poppler.PDFSyntaxError) as error:
-        raise RenderError(f"poppler cannot read the file: {str(error).strip()}") from error
+        raise RenderError(f"poppler cannot read the file: {_first_line(error)}") from error
+    except Image.DecompressionBombError as error:
+        raise RenderError(f"poppler gave a picture too large: {error}") from error
     except (OSError, ValueError) as error:  # PIL on a picture cut short, or a process that would not start
         raise RenderError(f"poppler gave no picture: {error}") from error
     if len(pictures) != 1 or any(abs(got - asked) > 1 for got, asked in zip(pictures[0].size, size_px, strict=True)):
@@ -83,7 +91,7 @@ def render_with_poppler(path: Path, index: int, size_px: tuple[int, int], *, pas
 
 
 def render_with_pdfium(page: pdfium.PdfPage, size_px: tuple[int, int]) -> Image.Image:
-    """Render a loaded page in this process; the caller holds PDFIUM_LOCK. Raises RenderError."""
+    """Render a loaded page in this process. Raises RenderError."""
     width, height = size_px
     bitmap = pdfium.PdfBitmap.new_native(width, height, pdfium_c.FPDFBitmap_BGR, rev_byteorder=True)
     try:
@@ -92,8 +100,12 @@ def render_with_pdfium(page: pdfium.PdfPage, size_px: tuple[int, int]) -> Image.
         pdfium_c.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
         if page.formenv:
             pdfium_c.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, flags)
-        return bitmap.to_pil().convert("RGB").copy()  # a copy: the bitmap's memory goes with it
+        return bitmap.to_pil().convert("RGB")  # always a copy: the bitmap's memory goes with it
     except pdfium.PdfiumError as error:
         raise RenderError(f"pdfium gave no picture: {error}") from error
     finally:
         bitmap.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -13,11 +13,12 @@ END_OF_LINE_HYPHEN = 2  # the code pdfium gives for it
 def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
     """Words in the order of the file and their boxes in user space (left, bottom, right, top), y up.
 
-    The caller holds PDFIUM_LOCK. What pdfium takes for a space or a line break ends a word.
+    What pdfium takes for a space or a line break ends a word.
     """
     texts: list[str] = []
     boxes: list[list[float]] = []
     left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
+    edges = byref(left), byref(right), byref(bottom), byref(top)  # once: a page has thousands of characters
     text_page = page.get_textpage()
     try:
         is_inside_word = False
@@ -27,7 +28,7 @@ def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
             if not character or character.isspace():
                 is_inside_word = False
                 continue
-            if not pdfium_c.FPDFText_GetCharBox(text_page, index, byref(left), byref(right), byref(bottom), byref(top)):
+            if not pdfium_c.FPDFText_GetCharBox(text_page, index, *edges):
                 continue
             box = [left.value, bottom.value, right.value, top.value]
             if is_inside_word:

@@ -200,7 +200,7 @@ def test_wrong_usage_ends_with_2_before_anything_is_done(analyzer, folder, tmp_p
 def test_no_inputs_is_wrong_usage(analyzer, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main([str(tmp_path), "-o", str(tmp_path / "out")], analyzer=analyzer)
-    assert caught.value.code == 2 and "no PDF files" in capsys.readouterr().err
+    assert caught.value.code == 2 and "no PDF files and no scans" in capsys.readouterr().err
 
 
 def test_input_is_never_overwritten(analyzer, tmp_path, capsys):

@@ -12,25 +12,43 @@ from pathlib import Path
 import pytest
 from source_tree import is_in, sources, ways_to
 
-# The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it.
-SHARED = "labels geometry layout config postprocess pyramid engines weights"
-TRAINING = "publaynet augment coco_eval loop train evaluate benchmark"
-ANALYSIS = "pdf frame render text_layer reading analyze draw annotate export batch"
+# The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it,
+# and reads annotations and pictures as training does.
+SHARED = "labels geometry ink fit layout config postprocess draw pyramid engines weights"
+DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
+TRAINING = (
+    "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate benchmark "
+    "full_scale"
+)
+ANALYSIS = (
+    "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
+    "pdf frame render text_layer reading analyze annotate markdown export batch"
+)
 CORPUS = "corpus"
 TRUNKS = {
     trunk: tuple(f"layoutdeit.{name}" for name in names.split())
-    for trunk, names in {"shared": SHARED, "training": TRAINING, "analysis": ANALYSIS, "corpus": CORPUS}.items()
+    for trunk, names in {
+        "shared": SHARED,
+        "data": DATA,
+        "training": TRAINING,
+        "analysis": ANALYSIS,
+        "corpus": CORPUS,
+    }.items()
 }
 
 # Where alone a package may be imported; tests are free.
 ONLY_IN = {
     "streamlit": ("app",),
     "detectron2": ("layoutdeit.engines.detectron2",),
-    "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed optim train".split()),
+    "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed named_model optim train".split()),
     "transformers": (),
     "typst": ("layoutdeit.corpus",),
     "ray": ("layoutdeit.batch",),
-    "pycocotools": ("layoutdeit.publaynet", "layoutdeit.coco_eval"),
+    "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
+    # what strangers made is parsed in a process that can be killed: these files run there, the corpus reads its own
+    "pypdfium2": ("layoutdeit.pdf_file", "layoutdeit.render", "layoutdeit.text_layer", "layoutdeit.corpus"),
+    "pdf2image": ("layoutdeit.render",),
+    "pypdf": ("layoutdeit.pdf_file", "layoutdeit.scan_file", "layoutdeit.annotate", "layoutdeit.corpus"),
 }
 PDF_PACKAGES = ("pypdfium2", "pdf2image", "pypdf")
 
@@ -71,7 +89,7 @@ def test_shared_files_lean_on_no_trunk():
 
 
 def test_training_never_touches_pdfs():
-    assert_never_reach(TRUNKS["training"], (*trunks_but("shared", "training"), *PDF_PACKAGES))
+    assert_never_reach(TRUNKS["training"], (*trunks_but("shared", "data", "training"), *PDF_PACKAGES))
 
 
 def test_analysis_never_touches_data_sets_or_coco():
@@ -79,9 +97,20 @@ def test_analysis_never_touches_data_sets_or_coco():
 
 
 def test_corpus_needs_no_model():
-    allowed = (*TRUNKS["corpus"], "layoutdeit.labels", "layoutdeit.geometry")
+    allowed = (*TRUNKS["data"], *TRUNKS["corpus"], "layoutdeit.labels", "layoutdeit.geometry")
     others = tuple(place for place in trunks_but("corpus") if place not in allowed)
     assert_never_reach(TRUNKS["corpus"], (*others, "backbone", "torch", "torchvision", "streamlit"))
+
+
+def test_reading_data_sets_needs_no_model():
+    others = tuple(place for place in trunks_but("data") if place != "layoutdeit.labels")
+    assert_never_reach(TRUNKS["data"], (*others, "backbone", "torch", "torchvision", "lightning", *PDF_PACKAGES))
+
+
+def test_whoever_opens_documents_parses_none():
+    """annotate.py holds the parts of both sides, and takes pypdf inside the function that runs on the other."""
+    packages = ("pypdfium2", "pdf2image", "layoutdeit.pdf_file", "layoutdeit.scan_file", "layoutdeit.pdf_process")
+    assert_never_reach(("layoutdeit.pdf", "layoutdeit.worker_pool", "layoutdeit.source_file"), (*packages, "pypdf"))
 
 
 @pytest.mark.parametrize("name", ["layoutdeit.geometry", "layoutdeit.postprocess"])

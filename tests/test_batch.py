@@ -3,10 +3,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from handmade_pdf import Sheet, make_pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, select_pages
+from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, run_batch, select_pages, shown
+from layoutdeit.layout import DocumentLayout, ModelInfo, PageLayout, SourceInfo
 
 NAME = st.sampled_from(["x.pdf", "X.PDF", "y.pdf", "x", "x-2.pdf", "x.pdf.pdf"])
 FOLDER = st.sampled_from(["a", "b", "a/c", "A", "x"])
@@ -96,3 +98,51 @@ def test_name_that_is_no_unicode(tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.pdf"))
     path.touch()
     assert len(plan_targets(find_inputs([tmp_path]), tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["...pdf", "..pdf", ".pdf", "....pdf"])
+def test_names_of_dots_stay_in_the_output_folder(tmp_path, name):
+    (target,) = plan_targets(find_inputs(touch(tmp_path, name)), tmp_path / "out")
+    assert target.parent == tmp_path / "out" and target.name not in ("", ".", "..")
+
+
+def test_folders_are_searched_for_scans_too(tmp_path):
+    touch(tmp_path, "a.JPG", "b.png", "c.tiff", "d.gif", "e/f.tif")
+    assert [item.relative.as_posix() for item in find_inputs([tmp_path])] == ["a.JPG", "b.png", "c.tiff", "e/f.tif"]
+
+
+def test_pictures_written_beside_a_document_are_no_inputs(tmp_path):
+    touch(tmp_path, "x.pdf", "x/page-0001.png", "x/coco/image-0001.png", "y/page-0001.png")
+    found = find_inputs([tmp_path], out_dir=tmp_path)
+    assert [item.relative.as_posix() for item in found] == ["x.pdf", "y/page-0001.png"]
+    assert len(find_inputs([tmp_path])) == 4
+
+
+def test_paths_are_shown_on_one_line_in_any_encoding():
+    assert shown(Path("a\nb\x1b[31m/ü.pdf")) == "a\\nb\\x1b[31m/ü.pdf"
+    assert shown(Path("\udcff.pdf")).encode("utf-8") == b"\\xff.pdf"
+
+
+class Failing:
+    """An analyzer that raises what nobody expects on documents of two pages."""
+
+    def analyze_pages(self, document, numbers):
+        if document.num_pages == 2:
+            raise RuntimeError("out of luck")
+        return iter([PageLayout(1, 612, 792, seconds=0.0)])
+
+    def document_layout(self, document, pages):
+        return DocumentLayout(
+            SourceInfo(document.name, document.sha256, 1), ModelInfo("none", "", "none"), tuple(pages)
+        )
+
+
+def test_whatever_a_file_provokes_the_others_go_on(tmp_path):
+    names = ["a.pdf", "b.pdf", "c.pdf"]
+    for name, num_pages in zip(names, (1, 2, 1), strict=True):
+        (tmp_path / name).write_bytes(make_pdf(*[Sheet()] * num_pages))
+    inputs = find_inputs([tmp_path / name for name in names])
+    failures = run_batch(Failing(), inputs, plan_targets(inputs, tmp_path / "out"), ["json"])
+    assert [(failure.source.name, failure.code) for failure in failures] == [("b.pdf", "corrupt")]
+    assert "out of luck" in failures[0].message
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "c.json"]

@@ -29,7 +29,9 @@ PARTS_OF_A_MADE_PAGE = (
 TESTED_IN = {
     "backbone.config": "test_config.py",
     "backbone.key_names": "test_conversion.py",
+    "layoutdeit.annotation_report": "test_page_annotations.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
+    **{f"layoutdeit.{name}": "test_pdf.py" for name in "pdf_error pdf_file source_file".split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_tagged_pdf.py" for name in "annotate page_objects page_tree".split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_typeset.py" for name in PARTS_OF_A_MADE_PAGE.split()},
 }

@@ -1,11 +1,16 @@
 import hashlib
+import os
 import threading
 from pathlib import Path
 
 import pytest
 from handmade_pdf import Sheet, encrypted, filled, make_pdf, written
 
-from layoutdeit.pdf import PdfError, open_document
+from layoutdeit.limits import Limits
+from layoutdeit.pdf import open_document
+from layoutdeit.pdf_error import PdfError
+from layoutdeit.source_file import plain_name
+from layoutdeit.worker_pool import WORKERS
 
 ONE_PAGE = make_pdf(Sheet(written("Hello layout", 72, 700)))
 
@@ -59,11 +64,6 @@ def test_encrypted_needs_the_password():
     for password in ("secret", "the owner's own"):
         with open_document(data, password=password) as document:
             assert [word.text for word in document.words(0)] == ["Hello", "layout"]
-
-
-def test_poppler_is_given_the_password(pdftoppm):
-    with open_document(encrypted(ONE_PAGE, "secret"), password="secret") as document:
-        assert document.render(0, renderer="poppler").image.getextrema()[0][0] < 100
 
 
 def test_password_that_is_not_needed_does_no_harm():
@@ -134,16 +134,49 @@ def test_without_poppler_pdfium_renders_the_same_frame(monkeypatch, tmp_path):
     assert without.image.getpixel((100, 100)) == usual.image.getpixel((100, 100)) == (0, 0, 0)
 
 
-def test_page_that_poppler_cannot_draw_is_drawn_by_pdfium(pdftoppm, tmp_path):
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(ONE_PAGE)
-    with open_document(path) as document:
-        assert document.render(0).renderer == "poppler"
-        path.unlink()  # pdfium holds it open; poppler opens it anew
+def fake_poppler(folder: Path, script: str, monkeypatch) -> None:
+    """Put programs of poppler's names in the place of poppler."""
+    for name in ("pdfinfo", "pdftoppm"):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_page_that_poppler_cannot_draw_is_drawn_by_pdfium(tmp_path, monkeypatch):
+    fake_poppler(tmp_path, "exit 1", monkeypatch)
+    with open_document(ONE_PAGE) as document:
         assert document.render(0).renderer == "pdfium"
         with pytest.raises(PdfError, match="cannot be drawn") as caught:
             document.render(0, renderer="poppler")
     assert caught.value.code == "render"
+
+
+def test_poppler_that_hangs_leaves_time_for_pdfium_and_no_process(tmp_path, monkeypatch):
+    fake_poppler(tmp_path, f"echo $$ >> {tmp_path}/pids; exec sleep 60", monkeypatch)
+    with open_document(ONE_PAGE, limits=Limits(page_s=1)) as document:
+        assert document.render(0).renderer == "pdfium"
+        assert [word.text for word in document.words(0)] == ["Hello", "layout"]
+    pids = (tmp_path / "pids").read_text().split()
+    assert pids and not [pid for pid in pids if is_running(int(pid))]
+
+
+def test_password_is_on_no_command_line(pdftoppm, tmp_path, monkeypatch):
+    """A program of poppler's name that notes what it is called with, then does what poppler does."""
+    real = Path(pdftoppm).parent
+    fake_poppler(tmp_path, f'echo "$0 $*" >> {tmp_path}/calls\nexec "{real}/$(basename "$0")" "$@"', monkeypatch)
+    with open_document(encrypted(ONE_PAGE, "secret"), password="secret") as document:
+        picture = document.render(0, renderer="poppler").image
+    assert picture.getextrema()[0][0] < 100
+    calls = (tmp_path / "calls").read_text()
+    assert "pdftoppm" in calls and "secret" not in calls
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number that is not dead already."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_bytes_leave_no_file_behind_even_when_killed(pdftoppm, tmp_path, monkeypatch):
@@ -176,3 +209,55 @@ def test_real_documents_open_and_draw(data_dir):
         with open_document(path, password="openpassword") as document:
             assert document.render(0, renderer="pdfium").image.size == document.render(0).image.size
             assert document.words(0)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("../../etc/passwd.pdf", "passwd.pdf"),
+        (r"C:\\scans\\a.pdf", "a.pdf"),
+        ("a\nb\x1b[31m.pdf", "a\ufffdb\ufffd[31m.pdf"),
+        ("\udcff.pdf", "\ufffd.pdf"),
+        ("/", "document"),
+        ("Übersicht – 概要.pdf", "Übersicht – 概要.pdf"),
+    ],
+)
+def test_names_hold_no_folders_and_nothing_a_terminal_obeys(given, plain):
+    assert plain_name(given) == plain
+
+
+def test_document_that_took_too_long_is_read_no_further():
+    limits = Limits(document_s=1e-6, mean_page_s=1e-6)
+    with open_document(make_pdf(Sheet(), Sheet()), limits=limits) as document:
+        for index in range(2):
+            with pytest.raises(PdfError, match="took too long") as caught:
+                document.render(index)
+            assert caught.value.code == "timeout"
+
+
+def test_file_that_is_replaced_is_not_taken_for_the_first(tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(ONE_PAGE)
+    with open_document(path) as document:
+        other = tmp_path / "b.pdf"
+        other.write_bytes(make_pdf(Sheet(written("Another", 72, 700))))
+        other.replace(path)
+        assert [word.text for word in document.words(0)] == ["Hello", "layout"]  # open is open
+        WORKERS.stop_all()
+        with pytest.raises(PdfError, match="replaced") as caught:
+            document.render(0)
+    assert caught.value.code == "corrupt"
+
+
+def test_closed_document_says_so():
+    document = open_document(ONE_PAGE)
+    document.close()
+    with pytest.raises(ValueError, match="closed"):
+        document.words(0)
+
+
+def test_words_that_are_no_text_of_this_world_arrive_whole():
+    """Text is data on every way it takes: quotes, tags and backslashes come out as they went in."""
+    text = '<script>alert("x")</script> \\\\ {"error": 1}'
+    with open_document(make_pdf(Sheet(written(text, 20, 700)))) as document:
+        assert " ".join(word.text for word in document.words(0)) == text.replace("\\\\", "\\")

@@ -1,3 +1,6 @@
+import time
+from pathlib import Path
+
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
@@ -8,8 +11,9 @@ from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 
 from layoutdeit.frame import PageFrame
 from layoutdeit.geometry import pixels_to_points
+from layoutdeit.limits import MAX_PIXELS
 from layoutdeit.pdf import open_document
-from layoutdeit.render import MAX_PIXELS, RenderError, picture_size, render_with_pdfium, render_with_poppler
+from layoutdeit.render import RenderError, RenderTimeout, picture_size, render_with_pdfium, render_with_poppler
 
 SIDE = st.floats(0, allow_infinity=False) | st.floats(0.01, 20_000)
 
@@ -78,7 +82,18 @@ def test_poppler_on_what_is_no_pdf(pdftoppm, tmp_path):
     path = tmp_path / "-not a pdf.pdf"
     path.write_bytes(b"%PDF-1.6 and then nothing")
     with pytest.raises(RenderError, match="poppler"):
-        render_with_poppler(path, 0, (10, 10), password=None)
+        render_with_poppler(path, 0, (10, 10), poppler_dir=Path(pdftoppm).parent, seconds=20)
+
+
+def test_poppler_is_stopped_in_time(tmp_path):
+    """Whichever of its programs hangs: here the first, which says how many pages there are."""
+    for name in ("pdfinfo", "pdftoppm"):
+        (tmp_path / name).write_text("#!/bin/sh\nexec sleep 20\n")
+        (tmp_path / name).chmod(0o755)
+    start = time.perf_counter()
+    with pytest.raises(RenderTimeout, match="more than 0.3 s"):
+        render_with_poppler("/dev/null", 0, (10, 10), poppler_dir=tmp_path, seconds=0.3)
+    assert time.perf_counter() - start < 10
 
 
 def test_absurd_page_is_drawn_small(pdftoppm):

@@ -1,0 +1,189 @@
+"""A scan as a document: JPEG, PNG or TIFF, one page per frame, in the process that `pdf_process.py` runs.
+
+A page is as large as the file says, in dots per inch; where it says nothing credible, one pixel counts as one point.
+EXIF orientation is applied. Pictures are never enlarged.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from layoutdeit import render
+from layoutdeit.frame import PageFrame
+from layoutdeit.limits import MAX_PAGES, MAX_SCAN_PIXELS
+from layoutdeit.pdf_error import PdfError
+from layoutdeit.render import Picture
+
+FORMATS = ("JPEG", "PNG", "TIFF")
+CREDIBLE_DPI = (30.0, 4800.0)  # a poster photographed; the finest scanners. Beyond, the number is a mistake
+EXIF_ORIENTATION = 0x0112
+TURNED = (5, 6, 7, 8)  # EXIF orientations that lie on their side
+JPEG_QUALITY = 90  # of the pages in a PDF made of them
+
+logger = logging.getLogger(__name__)
+
+
+class ScanFile:
+    """An open picture file with the verbs of `PdfFile`. Raises PdfError (corrupt, too_large)."""
+
+    password = None
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """Read its header, and of a TIFF where its pages are."""
+        Image.MAX_IMAGE_PIXELS = None  # each page is measured before it is decoded, see _checked_size
+        self.name = name
+        self._file = file
+        try:
+            self._image = Image.open(file, formats=FORMATS)
+            # other kinds hold frames that are no pages: thumbnails, films
+            self.num_pages = getattr(self._image, "n_frames", 1) if self._image.format == "TIFF" else 1
+        except (UnidentifiedImageError, *BROKEN) as error:
+            message = f"{name} is a damaged picture and cannot be opened: scan it again, or save it anew."
+            raise PdfError("corrupt", message) from error
+        if self.num_pages > MAX_PAGES:
+            message = f"{name} has {self.num_pages:,} pages, more than {MAX_PAGES:,}: split it into smaller files."
+            raise PdfError("too_large", message)
+
+    def close(self) -> None:
+        """Release the file and the page last decoded."""
+        self._image.close()
+        self._file.close()
+
+    def frame(self, index: int) -> PageFrame:
+        """The frame of a page: it lies on the displayed page as it is."""
+        with self._page(index) as image:
+            (width, height), (dpi_x, dpi_y) = image.size, _dpi(image)
+            if _is_turned(image):
+                width, height, dpi_x, dpi_y = height, width, dpi_y, dpi_x
+        return PageFrame(0, 0, round(width * 72 / dpi_x, 4), round(height * 72 / dpi_y, 4))
+
+    def render(
+        self, index: int, *, dpi: float, max_pixels: int, renderers: Sequence[str], poppler_dir: str, seconds: float
+    ) -> Picture:
+        """A page's picture at `dpi`, or at its own where that is less."""
+        size_pt = self.frame(index).size
+        size_px = render.picture_size(size_pt, dpi=dpi, max_pixels=max_pixels)
+        with self._page(index) as image:
+            own = image.size[::-1] if _is_turned(image) else image.size
+            size_px = tuple(min(asked, there) for asked, there in zip(size_px, own, strict=True))
+            picture = _upright(image, size_px)
+        actual_dpi = 72 * min(size_px[0] / size_pt[0], size_px[1] / size_pt[1])
+        return Picture(picture, "pillow", actual_dpi)
+
+    def words(self, index: int) -> tuple[list[str], list[list[float]]]:
+        """None: a picture has no text layer."""
+        return [], []
+
+    @contextmanager
+    def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:
+        """A PDF made of the pages, each as large as its frame; an empty one for each that cannot be read."""
+        from pypdf import PdfReader, PdfWriter
+
+        writer = PdfWriter()
+        for index in range(self.num_pages):
+            with tempfile.TemporaryFile() as sheet:
+                try:
+                    size_pt = self.frame(index).size
+                    dpi = max(CREDIBLE_DPI)
+                    picture = self.render(
+                        index, dpi=dpi, max_pixels=MAX_SCAN_PIXELS, renderers=(), poppler_dir="", seconds=0
+                    ).image
+                    resolution = tuple(72 * px / pt for px, pt in zip(picture.size, size_pt, strict=True))
+                    picture.save(sheet, "PDF", dpi=resolution, quality=JPEG_QUALITY)
+                    writer.append(PdfReader(sheet))
+                except PdfError as error:
+                    logger.warning("%s", error)
+                    writer.add_blank_page(612, 792)
+        with tempfile.TemporaryFile() as stream:
+            writer.write(stream)
+            stream.seek(0)
+            yield stream
+
+    @contextmanager
+    def _page(self, index: int) -> Iterator[Image.Image]:
+        """The image at a page, measured and not yet decoded; what Pillow raises becomes a PdfError."""
+        try:
+            if self._image.format == "TIFF":  # opened anew, it would have to walk to the page
+                image = self._image
+                image.seek(index)
+            else:  # opened anew: decoding at a smaller size changes the object
+                image = Image.open(self._file, formats=FORMATS)
+            width, height = image.size
+            if width * height > MAX_SCAN_PIXELS:
+                raise PdfError(
+                    "too_large",
+                    f"page {index + 1} of {self.name} has {width:,} x {height:,} pixels, more than "
+                    f"{MAX_SCAN_PIXELS:,}: scan it at a lower resolution.",
+                )
+            if min(width, height) < 1:
+                raise ValueError("no pixels")
+            yield image
+        except PdfError:
+            raise
+        except BROKEN as error:
+            message = f"page {index + 1} of {self.name} is damaged and cannot be read: {error or type(error).__name__}."
+            raise PdfError("render", message) from error
+
+
+# What Pillow raises on damaged files, as its own fuzz tests list it, and struct.error with it.
+BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, AttributeError, ArithmeticError)
+
+
+def _dpi(image: Image.Image) -> tuple[float, float]:
+    """Dots per inch across and down, 72 where the file says nothing credible."""
+    try:
+        dpi_x, dpi_y = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return 72.0, 72.0
+    low, high = CREDIBLE_DPI
+    return (dpi_x, dpi_y) if low <= dpi_x <= high and low <= dpi_y <= high else (72.0, 72.0)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(EXIF_ORIENTATION) in TURNED
+
+
+def _upright(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
+    """The picture as displayed, RGB on white, of that size."""
+    turn = ORIENTATIONS.get(image.getexif().get(EXIF_ORIENTATION))
+    stored = size_px[::-1] if _is_turned(image) else size_px
+    image.draft("RGB", stored)  # a JPEG is decoded no larger than need be
+    picture = _smooth(image)
+    if picture.size != stored:  # before colours are converted: a large scan would take its memory several times
+        picture = picture.resize(stored, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if picture.mode in ("RGBA", "LA"):
+        layer = picture.convert("RGBA")
+        picture = Image.new("RGBA", stored, "white")
+        picture.alpha_composite(layer)
+    picture = picture.convert("RGB")
+    return picture.transpose(turn) if turn is not None else picture
+
+
+def _smooth(image: Image.Image) -> Image.Image:
+    """The picture in a mode that can be resized smoothly, greys of 16 or 32 bits brought to 8 and not cut off."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I")
+    if image.mode in ("I", "F"):
+        high = max(image.getextrema()[1], 1)
+        white = 255 if high <= 255 else 65535 if high <= 65535 else high
+        return image.point(lambda value: value * (255 / white) + 0).convert("L")
+    if "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert({"1": "L", "P": "RGB", "PA": "RGBA"}.get(image.mode, image.mode))
+
+
+ORIENTATIONS = {  # EXIF 2.32, tag 0x0112
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
