@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PIL import Image, ImageDraw, ImageFont
 
 from layoutdeit.geometry import points_to_pixels
@@ -42,6 +44,17 @@ def draw_regions(
     for region, box in regions if tags else ():
         _draw_tag(pen, font, region.tag, region.label, tuple(box), canvas.size)
     return canvas
+
+
+def crop_regions(image: Image.Image, page: PageLayout) -> list[Image.Image]:
+    """The part of the page's picture that each region covers, at least one pixel of it, in the regions' order."""
+    boxes = points_to_pixels([region.box for region in page.regions], image.size, (page.width, page.height))
+    crops = []
+    for box in boxes:
+        x0, y0 = (min(max(0, math.floor(edge)), side - 1) for edge, side in zip(box[:2], image.size, strict=True))
+        x1, y1 = (min(math.ceil(edge), side) for edge, side in zip(box[2:], image.size, strict=True))
+        crops.append(image.crop((x0, y0, max(x0 + 1, x1), max(y0 + 1, y1))))
+    return crops
 
 
 def place_tag(box: Box, tag_size: tuple[float, float], page_size: tuple[float, float]) -> Box:

@@ -19,14 +19,16 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from layoutdeit.annotate import annotate_pdf
-from layoutdeit.draw import draw_regions
+from layoutdeit.draw import crop_regions, draw_regions
 from layoutdeit.geometry import points_to_pixels, xyxy_to_xywh
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, PageLayout
+from layoutdeit.markdown import to_markdown
 from layoutdeit.pdf import Document
 
 ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
-CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # last: full width
+CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text", "corrected")
 
 
 def to_json(layout: DocumentLayout) -> str:
@@ -35,13 +37,17 @@ def to_json(layout: DocumentLayout) -> str:
 
 
 def to_csv(layout: DocumentLayout) -> str:
-    """One row per region, in reading order; boxes in points as displayed."""
+    """One row per region, in reading order; boxes in points as displayed.
+
+    A text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     table = io.StringIO(newline="")
     rows = csv.writer(table)
     rows.writerow(CSV_COLUMNS)
     for page in layout.pages:
         for region in (region.to_dict() for region in page.regions):
-            rows.writerow([page.number, region["label"], region["score"], *region["box"], region["text"] or ""])
+            text, corrected = _inert(region["text"] or ""), int(region["corrected"])
+            rows.writerow([page.number, region["label"], region["score"], *region["box"], text, corrected])
     return table.getvalue()
 
 
@@ -91,6 +97,35 @@ def export_coco(layout: DocumentLayout, document: Document, target: Path) -> Pat
     return folder
 
 
+def export_crops(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>/crops/page-0001-01-title.png and so on: the picture of each region, numbered in reading order."""
+    folder = target / "crops"
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in _readable(layout):
+        if not page.regions:
+            continue
+        picture = document.render(page.number - 1).image
+        for number, (region, crop) in enumerate(zip(page.regions, crop_regions(picture, page), strict=True), start=1):
+            _write_png(folder / f"page-{page.number:04d}-{number:02d}-{region.label}.png", crop)
+    return folder
+
+
+def export_markdown(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.md and the pictures of its figures and tables in <target>/figures (see markdown.py)."""
+    folder = target / "figures"
+    images: dict[tuple[int, int], str] = {}
+    for page in _readable(layout):
+        shown = [index for index, region in enumerate(page.regions) if region.label in ("figure", "table")]
+        if not shown:
+            continue
+        crops = crop_regions(document.render(page.number - 1).image, page)
+        for index in shown:
+            name = f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
+            _write_png(folder / name, crops[index])
+            images[page.number, index] = f"{target.name}/figures/{name}"
+    return _write_text(_with_suffix(target, ".md"), to_markdown(layout, images))
+
+
 Exporter = Callable[[DocumentLayout, Document, Path], Path]  # returns the file or folder that it wrote
 EXPORTERS: dict[str, Exporter] = {
     "json": export_json,
@@ -98,6 +133,8 @@ EXPORTERS: dict[str, Exporter] = {
     "png": export_png,
     "coco": export_coco,
     "csv": export_csv,
+    "md": export_markdown,
+    "crops": export_crops,
 }
 
 
@@ -160,9 +197,15 @@ def _coco_annotations(page: PageLayout, size_px: tuple[int, int], *, first_id: i
                 "segmentation": [[round(value, 2) for value in outline]],
                 "iscrowd": 0,
                 "score": round(region.score, 4),
+                "corrected": region.corrected,
             }
         )
     return found
+
+
+def _inert(text: str) -> str:
+    """A cell no spreadsheet runs: =, +, -, @ and leading blanks start formulas in one or another."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _readable(layout: DocumentLayout) -> Iterator[PageLayout]:

@@ -20,6 +20,7 @@ class Region:
     score: float
     box: tuple[float, float, float, float]
     text: str | None = None
+    corrected: bool = False  # a person drew, moved or relabelled it
 
     def __post_init__(self) -> None:
         label_by_name(self.label)
@@ -29,7 +30,7 @@ class Region:
     @property
     def tag(self) -> str:
         """What a picture of the region says of it: "title 0.93"."""
-        return f"{self.label} {self.score:.2f}"
+        return f"{self.label} corrected" if self.corrected else f"{self.label} {self.score:.2f}"
 
     def to_dict(self) -> dict[str, Any]:
         """The region as JSON types; boxes to .01 pt, scores to four decimals."""
@@ -38,12 +39,14 @@ class Region:
             "score": round(float(self.score), 4),
             "box": [round(float(edge), 2) for edge in self.box],
             "text": self.text,
+            "corrected": self.corrected,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Region:
         """Read what `to_dict` wrote."""
-        return cls(data["label"], float(data["score"]), tuple(map(float, data["box"])), data.get("text"))
+        box = tuple(map(float, data["box"]))
+        return cls(data["label"], float(data["score"]), box, data.get("text"), bool(data.get("corrected")))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,18 @@
 """From raw detections to the regions a person sees: doubles removed, boxes cut to the page. NumPy only.
 
-A kept box is never removed by a box that scores lower. So cleaning at a low score and showing only the regions above
-a higher one gives the same as cleaning at the higher one: a score slider needs no second run.
+A box is removed only by a kept box that scores higher, and thresholds come last, so cleaning at a low score and showing
+only the regions above a higher one gives the same as cleaning at the higher one, for one score or for one per class:
+score sliders need no second run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from layoutdeit.geometry import clip, containment, iou
-from layoutdeit.labels import label_by_id, label_by_name
+from layoutdeit.labels import NUM_CLASSES, label_by_id, label_by_name
 from layoutdeit.layout import Region
 
 MAX_IOU = 0.5  # above it two boxes, of whatever classes, are two opinions on one region
@@ -20,6 +21,7 @@ MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
 # A box of the class on the left is a part of a better one of a class on the right, as is any of the same class.
 PARTS = {"text": ("list", "table", "figure")}
+RULES = ("double", "nested", "part")  # IoU whatever the classes; inside a better box of its class; inside its whole
 
 
 def clean(
@@ -27,31 +29,43 @@ def clean(
     labels: np.ndarray,
     scores: np.ndarray,
     *,
-    min_score: float = 0.0,
+    min_score: float | Mapping[str, float] = 0.0,
     max_iou: float = MAX_IOU,
     min_contained: float = MIN_CONTAINED,
+    rules: Collection[str] = RULES,
 ) -> np.ndarray:
     """Return the indices of the boxes to keep, best first. boxes (N, 4), labels (N,) 1..5, scores (N,) -> (K,) int.
 
-    A box goes if it is empty or scores below `min_score`, or if a kept box with a higher score overlaps it by more
-    than `max_iou` whatever the classes, or holds at least `min_contained` of it and has the same class or one that it
-    is a part of (PARTS). Limits above 1 switch a rule off.
+    A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
+    a kept box with a higher score overlaps it by more than `max_iou` whatever the classes ("double"), or holds at least
+    `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). A rule
+    that is not among `rules` is off. Raises ValueError for an unknown rule or class.
     """
+    unknown = set(rules) - set(RULES)
+    if unknown:
+        raise ValueError(f"unknown rule {', '.join(map(repr, sorted(unknown)))}: use any of {', '.join(RULES)}")
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     labels, scores = np.asarray(labels, dtype=np.int64), np.asarray(scores, dtype=np.float64)
-    is_sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & (scores >= min_score)  # (N,)
+    is_sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)  # (N,)
     is_sound &= (boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all(axis=1)
     order = np.flatnonzero(is_sound)
     order = order[np.argsort(-scores[order], kind="stable")]  # (M,) best first
+    all_labels = labels
     boxes, labels = boxes[order], labels[order]
-    is_double = iou(boxes, boxes) > max_iou  # (M, M)
-    is_part = (containment(boxes, boxes) >= min_contained) & _may_be_part(labels)  # (M, M) row is part of column
-    is_beaten = is_double | is_part
+    is_beaten = np.zeros((len(order), len(order)), dtype=bool)  # (M, M) row by column
+    if "double" in rules:
+        is_beaten |= iou(boxes, boxes) > max_iou
+    is_inside = containment(boxes, boxes) >= min_contained  # (M, M)
+    if "nested" in rules:
+        is_beaten |= is_inside & (labels[:, None] == labels[None, :])
+    if "part" in rules:
+        is_beaten |= is_inside & _is_part(labels)
     kept: list[int] = []
     for index in range(len(order)):
         if not is_beaten[index, kept].any():
             kept.append(index)
-    return order[kept]
+    chosen = order[kept]
+    return chosen[scores[chosen] >= _thresholds(min_score)[all_labels[chosen]]]
 
 
 def build_regions(
@@ -74,9 +88,19 @@ def build_regions(
     )
 
 
-def _may_be_part(labels: np.ndarray) -> np.ndarray:
-    """Whether the row's class may be a part of the column's. (M,) -> (M, M) bool."""
-    allowed = labels[:, None] == labels[None, :]
+def _thresholds(min_score: float | Mapping[str, float]) -> np.ndarray:
+    """The lowest score kept, by label id. -> (1 + classes,), background first."""
+    if not isinstance(min_score, Mapping):
+        return np.full(NUM_CLASSES + 1, float(min_score))
+    thresholds = np.zeros(NUM_CLASSES + 1)
+    for name, score in min_score.items():
+        thresholds[label_by_name(name).id] = score
+    return thresholds
+
+
+def _is_part(labels: np.ndarray) -> np.ndarray:
+    """Whether a region of the row's class may be a part of one of the column's. (M,) -> (M, M) bool."""
+    allowed = np.zeros((len(labels), len(labels)), dtype=bool)
     for part, wholes in PARTS.items():
         whole_ids = [label_by_name(whole).id for whole in wholes]
         allowed |= (labels[:, None] == label_by_name(part).id) & np.isin(labels, whole_ids)[None, :]

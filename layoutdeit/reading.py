@@ -5,11 +5,15 @@ Boxes are xyxy in points of the page as displayed. `pdf.py` gives the words; `an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+SOFT_HYPHEN = "\u00ad"
+DIVIDED = re.compile(r"(?:^|[\s(\"'\u201c\u2018])[^\W\d_]{2,}[-\u2010]$")  # a word of letters alone, hyphen last
+CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 FULL_WIDTH = 0.6  # a region wider than this share of the page's regions together spans the columns
 
 
@@ -62,6 +66,25 @@ def group_lines(words: Sequence[Word]) -> list[list[Word]]:
         lines.append([word])
         spans.append((top, bottom))
     return [sorted(line, key=lambda word: word.box[0]) for line in lines]
+
+
+def join_lines(text: str) -> str:
+    """Lines joined to one, words divided at line ends made whole again, no space between two CJK characters.
+
+    A soft hyphen goes. A hard one goes where a lower-case letter follows and the word before it holds no other hyphen;
+    that joins a compound divided at its own hyphen too, which without a dictionary cannot be told apart.
+    """
+    joined = ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if not joined:
+            joined = line
+        elif joined.endswith(SOFT_HYPHEN) or DIVIDED.search(joined) and line[0].islower():
+            joined = joined[:-1] + line
+        elif joined[-1] in "-\u2010" and joined[-2:-1].isalnum():
+            joined += line  # a compound, or a range of numbers
+        else:
+            joined += line if CJK.match(joined[-1]) and CJK.match(line[0]) else f" {line}"
+    return joined.replace(SOFT_HYPHEN, "")
 
 
 def reading_order(boxes_xyxy: np.ndarray) -> list[int]:

@@ -43,9 +43,13 @@ def test_every_format_writes_what_it_says(layout, document, tmp_path):
         "out/report.v1.annotated.pdf",
         "out/report.v1.csv",
         "out/report.v1.json",
+        "out/report.v1.md",
         "out/report.v1/coco/annotations.json",
         "out/report.v1/coco/image-0001.png",
         "out/report.v1/coco/image-0003.png",
+        "out/report.v1/crops/page-0001-01-table.png",
+        "out/report.v1/crops/page-0001-02-title.png",
+        "out/report.v1/figures/page-0001-01-table.png",
         "out/report.v1/page-0001.png",
         "out/report.v1/page-0003.png",
     ]
@@ -94,7 +98,7 @@ def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
 
 
 def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
-    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv"):
+    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv, md, crops"):
         export(layout, document, tmp_path / "x", ["json", "docx"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="no format"):
@@ -131,3 +135,17 @@ def test_results_are_readable_by_others_as_the_umask_says(tmp_path):
     with write_atomically(tmp_path / "result"):
         pass
     assert (tmp_path / "result").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\uff1d1"])
+def test_no_cell_is_a_formula(layout, text):
+    page = PageLayout(1, 400, 500, (Region("text", 0.9, (0, 0, 9, 9), text),))
+    (row,) = csv.DictReader(io.StringIO(to_csv(DocumentLayout(layout.source, layout.model, (page,))), newline=""))
+    assert row["text"] == f"'{text}"
+
+
+def test_crop_shows_the_region_alone(layout, document, tmp_path):
+    (folder,) = export(layout, document, tmp_path / "x", ["crops"])
+    with Image.open(folder / "page-0001-01-table.png") as picture:
+        assert picture.width == pytest.approx(120 * 100 / 72, abs=2)
+        assert near_colour(picture, (0, 0, 0), 127).mean() > 0.95  # the rectangle fills its box

@@ -39,7 +39,8 @@ def test_schema_has_what_was_promised():
     data = DocumentLayout(SOURCE, MODEL, (page,)).to_dict()
     assert data.keys() >= {"source", "model", "pages"}
     assert data["pages"][0].keys() >= {"number", "width", "height", "regions", "error"}
-    assert data["pages"][0]["regions"][0] == {"label": "title", "score": 0.93, "box": [1, 2, 3, 4], "text": None}
+    region = {"label": "title", "score": 0.93, "box": [1, 2, 3, 4], "text": None, "corrected": False}
+    assert data["pages"][0]["regions"][0] == region
     assert data["pages"][0]["error"] is None
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layoutdeit.geometry import iou
-from layoutdeit.postprocess import MAX_IOU, build_regions, clean
+from layoutdeit.postprocess import MAX_IOU, RULES, build_regions, clean
 
 TEXT, TITLE, LIST, TABLE, FIGURE = 1, 2, 3, 4, 5
 DETECTION = st.tuples(
@@ -112,3 +112,28 @@ def test_regions_are_cut_to_the_page():
         ("figure", (0, 10, 50, 792), "a"),
         ("title", (1, 2, 3, 4), None),
     ]
+
+
+def test_each_rule_is_one_of_three_and_can_be_left_out():
+    figure, inside, double = ((0, 0, 100, 100), FIGURE, 0.9), ((5, 5, 60, 20), TEXT, 0.8), ((0, 0, 100, 99), TABLE, 0.7)
+    small = ((5, 5, 30, 20), FIGURE, 0.6)
+    boxes, labels, scores = map(np.array, zip(figure, inside, double, small, strict=True))
+    for rule, index in {"part": 1, "double": 2, "nested": 3}.items():
+        others = set(RULES) - {rule}
+        assert clean(boxes, labels, scores, rules=others).tolist() == [0, index]
+    assert clean(boxes, labels, scores).tolist() == [0]
+    with pytest.raises(ValueError, match="unknown rule 'doubel': use any of double, nested, part"):
+        clean(boxes, labels, scores, rules=["doubel"])
+
+
+@settings(deadline=None)
+@given(st.lists(DETECTION, max_size=10), st.integers(0, 20).map(lambda n: n / 20))
+def test_thresholds_per_class_hide_regions_and_bring_none_back(found, score):
+    boxes, labels, scores = arrays(found)
+    low = [index for index in clean(boxes, labels, scores) if labels[index] != FIGURE or scores[index] >= score]
+    assert low == clean(boxes, labels, scores, min_score={"figure": score}).tolist()
+
+
+def test_threshold_of_an_unknown_class_is_refused():
+    with pytest.raises(ValueError, match="unknown label 'chart'"):
+        clean(np.zeros((0, 4)), np.zeros(0), np.zeros(0), min_score={"chart": 0.5})

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutdeit.reading import Word, group_lines, reading_order, region_texts
+from layoutdeit.reading import Word, group_lines, join_lines, reading_order, region_texts
 
 TWO_LINES = [
     Word("world", (40, 10, 70, 20)),
@@ -49,3 +50,20 @@ def test_indented_regions_stay_in_their_column():
 def test_order_has_every_box_once(corners):
     boxes = [(x, y, x + w, y + h) for x, y, w, h in corners]
     assert sorted(reading_order(np.array(boxes).reshape(-1, 4))) == list(range(len(boxes)))
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("a hyphen-\nated word", "a hyphenated word"),
+        ("a hyphen\u00ad\nated wo\u00adrd", "a hyphenated word"),
+        ("state-of-the-\nart", "state-of-the-art"),
+        ("New-\nYork", "New-York"),
+        ("from 10-\n20", "from 10-20"),
+        ("a dash -\nhere", "a dash - here"),
+        ("\u6f22\u5b57\n\u304b\u306a\nlatin", "\u6f22\u5b57\u304b\u306a latin"),
+        ("", ""),
+    ],
+)
+def test_lines_are_joined_as_their_language_joins_them(text, joined):
+    assert join_lines(text) == joined

@@ -1,0 +1,72 @@
+"""The result as Markdown (CommonMark): titles as headings, lists as lists, figures and tables as pictures.
+
+Text comes from strangers' documents: whatever Markdown or HTML would read as markup is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from layoutdeit.layout import DocumentLayout, Region
+from layoutdeit.reading import join_lines
+
+BULLET = re.compile(
+    r"\s*(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2014*\u00b7-]|(\d{1,3})[.)]|\(\w{1,3}\)|\[\d{1,4}\])\s+(?=\S)"
+)
+MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$])")
+NUMBERING = re.compile(r"\s*(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
+MAX_HEADING_LEVEL = 6
+
+
+def to_markdown(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None = None) -> str:
+    """The document's regions in their order. `images` names the pictures by page number and index of the region.
+
+    A page that could not be read is named in its place.
+    """
+    images = images or {}
+    blocks: list[str] = []
+    for page in layout.pages:
+        if page.error is not None:
+            blocks.append(f"*Page {page.number}: {escape(page.error.message)}*")
+        for index, region in enumerate(page.regions):
+            blocks.append(_block(region, images.get((page.number, index))))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def heading_level(text: str) -> int:
+    """The level of a heading by its numbering: "3.2 Data" is one below "3 Method"; 2 without one.
+
+    1 is left to the title of the document, which numbering does not tell.
+    """
+    match = NUMBERING.match(text)
+    return min(MAX_HEADING_LEVEL, 2 + match[1].count(".")) if match else 2
+
+
+def _block(region: Region, image: str | None) -> str:
+    text = join_lines(region.text or "")
+    if image is not None:
+        return f"![{region.label}](<{image}>)"
+    if region.label == "title":
+        return f"{'#' * heading_level(text)} {escape(text)}" if text else ""
+    if region.label == "list":
+        return "\n".join(_items(region.text or ""))
+    return escape(text)
+
+
+def _items(text: str) -> list[str]:
+    """A list's lines gathered into items: a bullet or number starts one, any other line goes on with the last."""
+    items: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        match = BULLET.match(line)
+        if match or not items:
+            marker = f"{match[1]}." if match and match[1] else "-"
+            items.append((marker, [line[match.end() :] if match else line]))
+        else:
+            items[-1][1].append(line)
+    return [f"{marker} {escape(join_lines(chr(10).join(lines)))}" for marker, lines in items]
