@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from app import training_set
 from app.selection import Selection
 from app.session import OpenDocument
 from layoutdeit.annotate import annotate_pdf
@@ -47,6 +48,7 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
                 disabled=overlay is None if label == "Page PNG" else not document.pages,
             )
     st.caption(_contents(document, selection))
+    training_set.show(document, selection, model)
 
 
 def _contents(document: OpenDocument, selection: Selection) -> str:

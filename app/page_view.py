@@ -8,6 +8,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
+from app import box_editor
 from app.selection import Selection
 from app.session import PAGE_KEY, OpenDocument
 from layoutdeit.draw import draw_regions
@@ -20,13 +21,18 @@ PICTURE_DPI = 120  # 1,020 px across a letter page: sharp at the 700 px or so th
 def show(document: OpenDocument, selection: Selection) -> int:
     """Draw the panel and return the number of the page shown, from 1."""
     number = _choose_page(document.num_pages)
-    note, picture_place = st.empty(), st.empty()
+    is_correcting = st.toggle(
+        "Correct the regions", key="correcting", help="Move, resize, relabel, delete or add boxes"
+    )
+    note = st.empty()
+    # An empty place is cleared in every run, and the editor in it would begin anew: selection, zoom and undo gone.
+    picture_place = st.container() if is_correcting else st.empty()
     try:
         picture = _page_picture(document, number)
     except PdfError as error:
         _warn(note, "This page cannot be drawn.", str(error))
         return number
-    page = document.pages.get(number)
+    page = document.page(number)
     if page is None:
         note.caption(
             "Stopped before this page." if document.is_paused else ":shimmer[Looking for regions on this page]"
@@ -36,6 +42,11 @@ def show(document: OpenDocument, selection: Selection) -> int:
     if page.error is not None:
         _warn(note, "The regions of this page could not be found.", page.error.message)
     page = selection.of_page(page)
+    if is_correcting:
+        _overlay_png(document, picture, page)  # for the panel of the files
+        with picture_place:
+            box_editor.show(document, number, picture, selection)
+        return number
     alt = f"Page {number} with {len(page.regions)} regions marked"
     picture_place.image(_overlay_png(document, picture, page), width="stretch", alt=alt)
     return number

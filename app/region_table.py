@@ -17,7 +17,7 @@ MAX_SNIPPET = 120  # characters of a region's text in its row; the JSON has all 
 
 def show(document: OpenDocument, selection: Selection, page_number: int) -> None:
     """Draw the panel."""
-    page = document.pages.get(page_number)
+    page = document.page(page_number)
     if page is None:
         st.markdown(f"**Regions of page {page_number}** · not read yet")
         st.empty()
@@ -36,7 +36,8 @@ def show(document: OpenDocument, selection: Selection, page_number: int) -> None
             "": st.column_config.TextColumn(width=14),
             "class": st.column_config.TextColumn(width=60),
             "score": st.column_config.NumberColumn(format="%.2f", width=54),
-            "text": st.column_config.TextColumn(width=175),
+            "corrected": st.column_config.CheckboxColumn("✎", width=30, help="Corrected by you"),
+            "text": st.column_config.TextColumn(width=150),
             BOX: st.column_config.TextColumn(width=125, help="Left, top, right and bottom edge in points of the page"),
         },
         alt=f"The regions of page {page_number}: class, score, text and box",
@@ -54,6 +55,7 @@ def _table(page: PageLayout) -> Styler:
             "": "",
             "class": [region.label for region in page.regions],
             "score": [region.score for region in page.regions],
+            "corrected": [region.corrected for region in page.regions],
             "text": [_snippet(region.text) for region in page.regions],
             BOX: [", ".join(f"{edge:.0f}" for edge in region.box) for region in page.regions],
         }

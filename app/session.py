@@ -7,12 +7,16 @@ when the visitor opens another document or leaves.
 from __future__ import annotations
 
 import threading
+import uuid
 import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
 from PIL import Image
 
+from app import corrections
+from app.corrections import Edits
 from layoutdeit.layout import PageLayout, SourceInfo
 from layoutdeit.pdf import Document
 
@@ -22,18 +26,23 @@ PAGE_KEY = "page_number"  # the widget that chooses the page; buttons write it t
 
 @dataclass(eq=False)
 class OpenDocument:
-    """A visitor's document. `pages` maps page numbers from 1 to their layouts, all scores kept, as they are read.
+    """A visitor's document. `pages` maps page numbers from 1 to their layouts, all scores kept, as they are read,
+    and `edits` those that were corrected to what was changed.
 
-    `picture` is the last page shown and its number, `overlay` the last page with its boxes and its PNG: one of each,
+    `picture` is the last page shown and its number, `overlay` the last page with its boxes and its PNG,
+    `data_url` the picture as the editor takes it: one of each,
     so memory does not grow with the document. A run that reads a page holds `turn`: a click starts a second run
     while the first is still busy with its page.
     """
 
     pdf: Document
     pages: dict[int, PageLayout] = field(default_factory=dict)
+    edits: dict[int, Edits] = field(default_factory=dict)
     is_paused: bool = False
     picture: tuple[int, Image.Image] | None = None
     overlay: tuple[PageLayout, bytes] | None = None
+    data_url: tuple[int, str] | None = None
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -62,13 +71,23 @@ class OpenDocument:
         return next((number for number in range(1, self.num_pages + 1) if number not in self.pages), None)
 
     def read_pages(self) -> tuple[PageLayout, ...]:
-        """The pages read so far, in their order."""
-        return tuple(self.pages[number] for number in sorted(self.pages))
+        """The pages read so far, as corrected, in their order."""
+        return tuple(self.page(number) for number in sorted(self.pages))
+
+    def page(self, number: int) -> PageLayout | None:
+        """A page as corrected, or None while it is not read."""
+        page = self.pages.get(number)
+        return page if page is None else corrections.apply(page, self.edits.get(number, {}))
 
 
 def current() -> OpenDocument | None:
     """The visitor's document, if one is open."""
     return st.session_state.get(DOCUMENT_KEY)
+
+
+def component_value(key: str) -> Any:
+    """What the browser side of a component sent last."""
+    return st.session_state.get(key)
 
 
 def put(document: OpenDocument | None) -> None:

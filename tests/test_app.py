@@ -159,7 +159,7 @@ def test_pages_are_turned(app: AppTest, blind: LayoutAnalyzer, tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("notes *of* [mine](x).pdf", b"no PDF at all", "not a PDF"),
+        ("notes *of* [mine](x).pdf", b"no PDF at all", "neither a PDF"),
         ("cut.pdf", b"%PDF-1.7\n1 0 obj", "damaged"),
         ("nothing.pdf", b"", "empty"),
     ],

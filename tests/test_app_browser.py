@@ -251,6 +251,6 @@ def test_file_that_is_no_pdf_gets_a_sentence(page: Page, tmp_path: Path):
     path.write_bytes(b"Dear reader, this is no PDF.")
     page.locator("input[type=file]").set_input_files(path)
     expect(page.get_by_text("This document could not be opened.")).to_be_visible()
-    expect(page.get_by_text("letter.pdf is not a PDF file")).to_be_visible()
+    expect(page.get_by_text("letter.pdf is neither a PDF")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
     screenshot(page, "app-error-1280")
