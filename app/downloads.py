@@ -13,6 +13,7 @@ from app.session import OpenDocument
 from layoutdeit.annotate import annotate_pdf
 from layoutdeit.export import ANNOTATED_SUFFIX, to_csv, to_json
 from layoutdeit.layout import DocumentLayout, ModelInfo
+from layoutdeit.markdown import to_markdown
 
 
 def show(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> None:
@@ -30,6 +31,7 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
     files = {  # label: what makes it, the end of its name, its type, its icon
         "JSON": (lambda: to_json(chosen()), ".json", "application/json", "data_object"),
         "Annotated PDF": (annotated, ANNOTATED_SUFFIX, "application/pdf", "picture_as_pdf"),
+        "Markdown": (lambda: to_markdown(chosen()), ".md", "text/markdown", "markdown"),
         "CSV": (lambda: to_csv(chosen()), ".csv", "text/csv", "table"),
         "Page PNG": (lambda: overlay[1] if overlay else b"", f"-page-{page_number:04d}.png", "image/png", "image"),
     }
@@ -48,7 +50,16 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
                 disabled=overlay is None if label == "Page PNG" else not document.pages,
             )
     st.caption(_contents(document, selection))
+    _preview(document, selection, page_number, model)
     training_set.show(document, selection, model)
+
+
+def _preview(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> None:
+    """The page shown, as it stands in the Markdown file; source, so that a document's text is never rendered."""
+    page = document.page(page_number)
+    pages = () if page is None else selection.of_pages([page])
+    with st.expander("This page as Markdown", icon=":material/markdown:"):
+        st.code(to_markdown(DocumentLayout(document.source, model, pages)), language="markdown", wrap_lines=True)
 
 
 def _contents(document: OpenDocument, selection: Selection) -> str:

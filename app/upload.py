@@ -11,6 +11,7 @@ from app import session, welcome
 from layoutdeit.pdf import PdfError, open_document
 
 SAMPLE_NAME = "sample.pdf"
+TYPES = ("pdf", "jpg", "jpeg", "png", "tif", "tiff")
 PROBLEM_KEY = "problem"
 NUM_UPLOADS_KEY = "num_uploads"  # a new number makes a new, empty upload field
 
@@ -29,13 +30,14 @@ def show() -> session.OpenDocument | None:
     """Draw the panel and return the visitor's document, if one is open."""
     st.title("layoutdeit", anchor=False)
     st.caption(
-        "Finds the regions on the pages of a PDF. Documents are read by this server alone and forgotten when you leave."
+        "Finds the regions on the pages of a PDF or a scan. "
+        "Documents are read by this server alone and forgotten when you leave."
     )
     upload_key = f"upload_{st.session_state.setdefault(NUM_UPLOADS_KEY, 0)}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.file_uploader(
-            "PDF document",
-            type="pdf",
+            "PDF document or scan",
+            type=TYPES,
             key=upload_key,
             on_change=_take_upload,
             args=(upload_key,),

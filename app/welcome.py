@@ -18,12 +18,15 @@ MEANING = {
 
 def show() -> None:
     """Draw the panel."""
-    st.markdown("Drop a PDF on the field above, or try the sample. Every page is searched for five kinds of region:")
+    st.markdown(
+        "Drop a PDF or a scan (JPEG, PNG, TIFF) on the field above, or try the sample. "
+        "Every page is searched for five kinds of region:"
+    )
     for column, name in zip(st.columns(len(LABEL_NAMES)), LABEL_NAMES, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{with_colour(name)}**")
             st.caption(MEANING[name])
     st.caption(
-        "The first pages can be looked at while the rest is read. Results can be saved as JSON, CSV, pictures, and as "
-        "annotations in the PDF."
+        "The first pages can be looked at while the rest is read. Boxes can be corrected with the mouse or "
+        "a finger. Results can be saved as JSON, Markdown, CSV, pictures, COCO, and as annotations in the PDF."
     )

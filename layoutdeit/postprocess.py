@@ -21,7 +21,11 @@ MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
 # A box of the class on the left is a part of a better one of a class on the right, as is any of the same class.
 PARTS = {"text": ("list", "table", "figure")}
-RULES = ("double", "nested", "part")  # IoU whatever the classes; inside a better box of its class; inside its whole
+# IoU whatever the classes; inside a better box of its class; inside its whole; around several better boxes.
+RULES = ("double", "nested", "part", "around")
+MAX_FILLED = 0.5  # of a text, title or list by better boxes inside it, above which those are the regions
+NO_WHOLES = ("text", "title", "list")  # tables and figures may well be around others: cells, panels
+MIN_INSIDE = 0.8  # of a box in another, from which it helps to fill it
 
 
 def clean(
@@ -38,8 +42,9 @@ def clean(
 
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
     a kept box with a higher score overlaps it by more than `max_iou` whatever the classes ("double"), or holds at least
-    `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). A rule
-    that is not among `rules` is off. Raises ValueError for an unknown rule or class.
+    `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). So does a
+    text, title or list of which kept boxes inside it fill more than MAX_FILLED ("around"). A rule that is not among
+    `rules` is off. Raises ValueError for an unknown rule or class.
     """
     unknown = set(rules) - set(RULES)
     if unknown:
@@ -60,9 +65,12 @@ def clean(
         is_beaten |= is_inside & (labels[:, None] == labels[None, :])
     if "part" in rules:
         is_beaten |= is_inside & _is_part(labels)
+    filled = np.zeros((len(order), len(order)))  # (M, M) share of the row's area that the column fills
+    if "around" in rules:
+        filled = _filled(boxes) * np.isin(labels, [label_by_name(name).id for name in NO_WHOLES])[:, None]
     kept: list[int] = []
     for index in range(len(order)):
-        if not is_beaten[index, kept].any():
+        if not is_beaten[index, kept].any() and filled[index, kept].sum() <= MAX_FILLED:
             kept.append(index)
     chosen = order[kept]
     return chosen[scores[chosen] >= _thresholds(min_score)[all_labels[chosen]]]
@@ -96,6 +104,13 @@ def _thresholds(min_score: float | Mapping[str, float]) -> np.ndarray:
     for name, score in min_score.items():
         thresholds[label_by_name(name).id] = score
     return thresholds
+
+
+def _filled(boxes: np.ndarray) -> np.ndarray:
+    """Share of each row's area that each column's box fills, where most of that box is inside. (M, 4) -> (M, M)."""
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    inside = containment(boxes, boxes).T  # row holds this share of column
+    return np.where(inside >= MIN_INSIDE, inside, 0) * areas[None, :] / areas[:, None]
 
 
 def _is_part(labels: np.ndarray) -> np.ndarray:

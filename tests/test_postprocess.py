@@ -76,7 +76,7 @@ def test_no_detections_give_no_regions():
 
 def test_rules_can_be_switched_off():
     boxes, labels, scores = np.array([(0, 0, 9, 9)] * 2), np.array([TEXT, TEXT]), np.array([0.9, 0.8])
-    assert clean(boxes, labels, scores, max_iou=2, min_contained=2).tolist() == [0, 1]
+    assert clean(boxes, labels, scores, max_iou=2, min_contained=2, rules=RULES[:3]).tolist() == [0, 1]
 
 
 @settings(deadline=None)
@@ -114,7 +114,7 @@ def test_regions_are_cut_to_the_page():
     ]
 
 
-def test_each_rule_is_one_of_three_and_can_be_left_out():
+def test_each_rule_is_one_of_four_and_can_be_left_out():
     figure, inside, double = ((0, 0, 100, 100), FIGURE, 0.9), ((5, 5, 60, 20), TEXT, 0.8), ((0, 0, 100, 99), TABLE, 0.7)
     small = ((5, 5, 30, 20), FIGURE, 0.6)
     boxes, labels, scores = map(np.array, zip(figure, inside, double, small, strict=True))
@@ -137,3 +137,15 @@ def test_thresholds_per_class_hide_regions_and_bring_none_back(found, score):
 def test_threshold_of_an_unknown_class_is_refused():
     with pytest.raises(ValueError, match="unknown label 'chart'"):
         clean(np.zeros((0, 4)), np.zeros(0), np.zeros(0), min_score={"chart": 0.5})
+
+
+def test_a_list_around_better_regions_is_none_of_its_own():
+    paragraphs = [[10, 10, 200, 100], [10, 110, 200, 200], [10, 210, 200, 290]]
+    boxes = np.array([*paragraphs, [5, 5, 205, 300]], dtype=float)
+    scores = np.array([0.9, 0.9, 0.9, 0.7])
+    labels = np.array([TEXT, TEXT, TEXT, LIST])
+    assert clean(boxes, labels, scores).tolist() == [0, 1, 2]
+    assert clean(boxes, labels, scores, rules=("double", "nested", "part")).tolist() == [0, 1, 2, 3]
+    assert clean(boxes[[0, 3]], labels[[0, 3]], scores[[0, 3]]).tolist() == [0, 1]  # one paragraph does not fill it
+    labels[3] = FIGURE
+    assert clean(boxes, labels, scores).tolist() == [0, 1, 2, 3]  # a figure may have captions, panels
