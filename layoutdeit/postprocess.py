@@ -43,7 +43,7 @@ def clean(
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
     a kept box with a higher score overlaps it by more than `max_iou` whatever the classes ("double"), or holds at least
     `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). So does a
-    text, title or list of which kept boxes inside it fill more than MAX_FILLED ("around"). A rule that is not among
+    text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule that is not among
     `rules` is off. Raises ValueError for an unknown rule or class.
     """
     unknown = set(rules) - set(RULES)
@@ -70,7 +70,9 @@ def clean(
         filled = _filled(boxes) * np.isin(labels, [label_by_name(name).id for name in NO_WHOLES])[:, None]
     kept: list[int] = []
     for index in range(len(order)):
-        if not is_beaten[index, kept].any() and filled[index, kept].sum() <= MAX_FILLED:
+        fillings = filled[index, kept]
+        is_around = np.count_nonzero(fillings) > 1 and fillings.sum() > MAX_FILLED
+        if not is_around and not is_beaten[index, kept].any():
             kept.append(index)
     chosen = order[kept]
     return chosen[scores[chosen] >= _thresholds(min_score)[all_labels[chosen]]]
