@@ -59,12 +59,21 @@ class HeadConfig:
     box_dim: int = 1024  # width of the two fully connected layers
     rois_per_image: int = 512  # sampled for the loss
     positive_fraction: float = 0.25  # of which at most this share are regions
-    positive_iou: float = 0.5
+    positive_iou: float = 0.5  # a proposal at or above this is a region
+    cascade_ious: list[float] = field(default_factory=list)  # per stage, [.5, .6, .7]; empty: no cascade
     mask_dim: int = 256  # channels of the mask head's convolutions
     mask_layers: int = 4  # 3x3 convolutions before the upsampling; 0 builds no mask head
     min_score: float = 0.05  # lowest score predict returns
     nms_iou: float = 0.5  # per class
     detections_per_page: int = 100
+
+    def __post_init__(self) -> None:
+        ious = self.cascade_ious
+        if ious and not (2 <= len(ious) <= 3 and ious[0] == self.positive_iou and sorted(ious) == list(ious)):
+            raise ValueError(
+                f"heads.cascade_ious needs two or three rising values, the first heads.positive_iou "
+                f"({self.positive_iou}), got {list(ious)}"
+            )
 
 
 @dataclass

@@ -24,8 +24,10 @@ from layoutdeit.engines import build_detector
 from layoutdeit.engines.base import Detector
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import ModelInfo
+from layoutdeit.older_files import FORMAT_1, upgrade_format_1
 
-FILE_FORMAT = "layoutdeit-detector-1"
+FILE_FORMAT = "layoutdeit-detector-2"
+READABLE_FORMATS = (FILE_FORMAT, FORMAT_1)
 ASSETS_DIR = Path(__file__).parent / "assets"
 
 
@@ -116,10 +118,12 @@ def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], d
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
-    if metadata.get("format") != FILE_FORMAT:
+    if metadata.get("format") not in READABLE_FORMATS:
         raise ValueError(f"{path} is not a detector file: expected format {FILE_FORMAT}, got {metadata.get('format')}")
     config = config_from_dict(DetectorConfig, json.loads(metadata["config"]))
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    if metadata["format"] == FORMAT_1:
+        state = upgrade_format_1(state)
     return config, json.loads(metadata["record"]), state
 
 
@@ -127,7 +131,7 @@ def is_model_file(path: str | Path) -> bool:
     """Whether the file is a detector of ours, told by its metadata; False for any other, missing or broken file."""
     try:
         with safe_open(path, framework="pt") as file:
-            return (file.metadata() or {}).get("format") == FILE_FORMAT
+            return (file.metadata() or {}).get("format") in READABLE_FORMATS
     except (OSError, SafetensorError):
         return False
 

@@ -67,7 +67,7 @@ def test_a_watch_read_late_names_the_first_bad_step_and_its_pages():
 def test_results_carry_image_ids_and_the_dataset_s_frame(run):
     fabric, state, _, dataset = run
     detector = state.plain_model()
-    detector.heads.score_thresh = 0.0
+    detector.config.heads.min_score = 0.0
     seen = []
     settings = debug_config().input
     found = detect_pages(fabric, detector, dataset, settings, on_batch=lambda *counts: seen.append(counts))
@@ -79,7 +79,7 @@ def test_results_carry_image_ids_and_the_dataset_s_frame(run):
 def test_batches_give_what_single_pages_give_and_broken_pictures_are_told(run):
     fabric, state, _, dataset = run
     detector = state.plain_model()
-    detector.heads.score_thresh = 0.0
+    detector.config.heads.min_score = 0.0
     settings = debug_config().input
     alone = detect_pages(fabric, detector, dataset, settings)
     (dataset.images_dir / "page2.png").write_bytes(b"")

@@ -1,5 +1,4 @@
 import torch
-from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import roi_align
 
 from layoutdeit.engines.pooling import FixedStrideAnchors, PyramidRoiAlign, roi_align_by_products
@@ -11,9 +10,9 @@ def test_anchors_stand_on_fixed_strides():
     """A page of 800x1088 has 17x13 cells at stride 64: 1088 / 17 is 64, 800 / 13 is not."""
     anchors = FixedStrideAnchors([32, 64, 128, 256, 512], [0.5, 1.0, 2.0], STRIDES)
     features = [torch.zeros(1, 1, -(-1088 // s), -(-800 // s)) for s in STRIDES]
-    boxes = anchors(ImageList(torch.zeros(1, 3, 1088, 800), [(1088, 800)]), features)[0]
-    assert len(boxes) == sum(3 * f.shape[2] * f.shape[3] for f in features)
-    coarsest = boxes[-17 * 13 * 3 :].reshape(17, 13, 3, 4)
+    boxes = anchors(features)
+    assert [len(level) for level in boxes] == [3 * f.shape[2] * f.shape[3] for f in features]
+    coarsest = boxes[-1].reshape(17, 13, 3, 4)
     centres = (coarsest[..., :2] + coarsest[..., 2:]) / 2
     assert torch.allclose(centres[3, 5], torch.tensor([5 * 64.0, 3 * 64.0]).expand(3, 2))
     sides = coarsest[0, 0, :, 2:] - coarsest[0, 0, :, :2]
@@ -37,7 +36,7 @@ def make_features() -> dict[str, torch.Tensor]:
 def test_a_box_is_pooled_from_the_level_of_its_size():
     boxes = [torch.tensor([[0.0, 0, side, side]]) for side in (20, 400)]
     boxes[0] = torch.cat([boxes[0], torch.tensor([[0.0, 0, 112, 112], [0, 0, 224, 224], [0, 0, 448, 448]])])
-    pooled = make_pooler()(make_features(), boxes, [(512, 512)] * 2)
+    pooled = make_pooler()(make_features(), boxes)
     assert pooled.shape == (5, 3, 2, 2)
     assert pooled[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 2]
 
@@ -50,11 +49,11 @@ def test_pooling_is_aligned_roi_align():
     }
     box = torch.tensor([[33.3, 41.0, 190.7, 290.1]])
     expected = roi_align(features["p3"], [box], (7, 7), 1 / 8, sampling_ratio=0, aligned=True)
-    torch.testing.assert_close(make_pooler(7)(features, [box], [(512, 512)]), expected)
+    torch.testing.assert_close(make_pooler(7)(features, [box]), expected)
 
 
 def test_no_boxes_give_an_empty_pool():
-    pooled = make_pooler()(make_features(), [torch.zeros(0, 4), torch.zeros(0, 4)], [(512, 512)] * 2)
+    pooled = make_pooler()(make_features(), [torch.zeros(0, 4), torch.zeros(0, 4)])
     assert pooled.shape == (0, 3, 2, 2)
 
 

@@ -6,7 +6,6 @@ from PIL import Image
 
 from layoutdeit.engines.base import Target
 from layoutdeit.engines.preprocess import (
-    boxes_to_given_frame,
     prepare_images,
     prepare_targets,
     resized_size_hw,
@@ -42,24 +41,25 @@ def test_resize_is_antialiased_like_pillow():
     assert np.abs(ours.numpy() - pillow).max() < 2 / 255
 
 
-def test_boxes_round_trip_between_frames():
+def test_boxes_travel_to_the_batch_s_frame():
     target = page_target(((10, 20, 50, 61), 1), ((0, 0, 90, 120), 5))
-    inputs = prepare_images([torch.rand(3, 120, 90)], short_side=47, long_side=500, **PLAIN)
+    inputs = prepare_images([torch.rand(3, 120, 90)], short_side=45, long_side=500, **PLAIN)
     entry = prepare_targets([target], inputs, masks=False)[0]
-    back = boxes_to_given_frame(entry["boxes"], inputs.scales_xy[0], (120, 90))
-    torch.testing.assert_close(back, target.boxes)
+    torch.testing.assert_close(entry.boxes, target.boxes / 2)
+    assert entry.masks is None and entry.labels is target.labels
 
 
-def test_boxes_are_cut_to_the_given_frame():
-    back = boxes_to_given_frame(torch.tensor([[-5.0, 3, 300, 400]]), (1.0, 1.0), (120, 90))
-    assert back.tolist() == [[0, 3, 90, 120]]
+def test_every_image_may_have_its_own_short_side():
+    inputs = prepare_images([torch.rand(3, 120, 90)] * 2, short_side=[45, 60], long_side=500, **PLAIN)
+    assert inputs.sizes_hw == [(60, 45), (80, 60)]
+    assert inputs.scales_xy == [(0.5, 0.5), (60 / 90, 80 / 120)]
 
 
 def test_masks_default_to_the_boxes():
     inputs = prepare_images([torch.rand(3, 64, 96)], short_side=64, long_side=96, **PLAIN)
     entry = prepare_targets([page_target(((10, 20, 50, 60), 1))], inputs, masks=True)[0]
-    assert entry["masks"].shape == (1, 64, 96)
-    assert entry["masks"][0, 20:60, 10:50].all() and entry["masks"].sum() == 40 * 40
+    assert entry.masks.shape == (1, 64, 96)
+    assert entry.masks[0, 20:60, 10:50].all() and entry.masks.sum() == 40 * 40
 
 
 def test_given_masks_are_resized():
@@ -68,13 +68,13 @@ def test_given_masks_are_resized():
     inputs = prepare_images([torch.rand(3, 64, 96)], short_side=32, long_side=96, **PLAIN)
     target = Target(torch.tensor([[0.0, 0, 96, 64]]), torch.tensor([4]), masks)
     entry = prepare_targets([target], inputs, masks=True)[0]
-    assert entry["masks"].shape == (1, 32, 48) and entry["masks"].sum() == 16 * 48
+    assert entry.masks.shape == (1, 32, 48) and entry.masks.sum() == 16 * 48
 
 
 def test_empty_target_keeps_its_shapes():
     inputs = prepare_images([torch.rand(3, 64, 96)], short_side=64, long_side=96, **PLAIN)
     entry = prepare_targets([page_target()], inputs, masks=True)[0]
-    assert entry["boxes"].shape == (0, 4) and entry["masks"].shape == (0, 64, 96)
+    assert entry.boxes.shape == (0, 4) and entry.masks.shape == (0, 64, 96)
 
 
 def test_no_images_and_wrong_shapes_are_refused():

@@ -56,7 +56,7 @@ def test_predict_keeps_the_contract(detector):
 
 
 def test_predict_finds_nothing_where_nothing_is_sure(detector):
-    detector.heads.score_thresh = 1.0
+    detector.config.heads.min_score = 1.0
     found = detector.predict([blank_page()], masks=True)[0]
     assert found.boxes.shape == (0, 4) and found.masks.shape == (0, 130, 100)
 
@@ -90,5 +90,5 @@ def test_published_size_is_the_default():
     assert detector.pyramid.bottom_up.dimensions.embed_dim == 768
     assert detector.pyramid.out_channels == 256
     assert detector.rpn.head.cls_logits.out_channels == 3
-    assert detector.heads.box_predictor.cls_score.out_features == 6
-    assert len(detector.heads.mask_head) == 4
+    assert detector.box_stages[0].predictor.cls_score.out_features == 6
+    assert len(detector.mask_head) == 4

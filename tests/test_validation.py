@@ -26,7 +26,7 @@ def test_numbers_are_those_of_the_evaluation_and_pages_are_drawn(tmp_path):
     )
     torch.manual_seed(0)
     fabric, detector = open_fabric("32-true", 1), build_detector(config.detector)
-    detector.heads.score_thresh = 0.0
+    detector.config.heads.min_score = 0.0
     detector.train()
     log = TrainLog(tmp_path, 0, tensorboard=False)
     metrics = Validation(dataset, config, str(root / "train.json")).run(fabric, detector, 20, log)

@@ -1,4 +1,4 @@
-"""Anchors and region pooling as detectron2 defines them, in torchvision's detection parts.
+"""Anchors and region pooling as detectron2 defines them.
 
 torchvision's own divide the image by the grid for the stride (61 for 64 on an 800x1088 page), round the anchors, and
 pool without the half-pixel shift; a checkpoint that must run in both libraries needs one definition.
@@ -7,10 +7,11 @@ pool without the half-pixel shift; a checkpoint that must run in both libraries 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import roi_align
 
 
@@ -27,12 +28,8 @@ class FixedStrideAnchors(nn.Module):
             cell = torch.stack([-widths, -heights, widths, heights], dim=1) / 2  # (A, 4)
             self.register_buffer(f"cell_{level}", cell, persistent=False)
 
-    def num_anchors_per_location(self) -> list[int]:
-        """Anchors per grid cell and level, as torchvision's RPN asks for them."""
-        return [self.num_per_location] * len(self.strides)
-
-    def forward(self, images: ImageList, features: list[Tensor]) -> list[Tensor]:
-        """All anchors of each image, level by level, row by row. -> per image (sum of H*W*A, 4)."""
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """Anchors of each level, row by row, all ratios of a place together. -> per level (H*W*A, 4)."""
         levels = []
         for level, (feature, stride) in enumerate(zip(features, self.strides, strict=True)):
             cell = getattr(self, f"cell_{level}")
@@ -44,32 +41,31 @@ class FixedStrideAnchors(nn.Module):
             )
             shifts = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)  # (H*W, 1, 4)
             levels.append((shifts + cell).reshape(-1, 4))  # (H*W, A, 4) -> (H*W*A, 4)
-        anchors = torch.cat(levels)
-        return [anchors for _ in images.image_sizes]
+        return levels
 
 
-class PyramidRoiAlign(nn.Module):
+@dataclass(frozen=True)
+class PyramidRoiAlign:
     """RoIAlign from the pyramid level that fits each box's size: aligned, adaptive sampling.
 
-    FPN eq. 1 (arXiv:1612.03144): level 4 (stride 16) for boxes of `canonical_box_size`, one finer per halving.
+    FPN eq. 1 (arXiv:1612.03144): level 4 (stride 16) for boxes of `canonical_box_size` px, one finer per halving.
     """
 
-    def __init__(self, output_size: int, *, canonical_box_size: int, names: tuple[str, ...], strides: tuple[int, ...]):
-        super().__init__()
-        self.output_size = (output_size, output_size)
-        self.canonical_box_size = canonical_box_size
-        self.names, self.strides = names, strides
-        self.finest_level = int(math.log2(strides[0]))
+    output_size: int  # cells across a pooled box
+    canonical_box_size: int
+    names: tuple[str, ...]  # of the maps, fine to coarse
+    strides: tuple[int, ...]
 
-    def forward(self, features: dict[str, Tensor], boxes: list[Tensor], image_sizes: list[tuple[int, int]]) -> Tensor:
+    def __call__(self, features: dict[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Pool boxes (per image (N, 4), batch pixels) -> (sum of N, C, S, S)."""
         image_index = torch.cat([b.new_full((len(b), 1), i) for i, b in enumerate(boxes)])
-        rois = torch.cat([image_index, torch.cat(boxes)], dim=1)  # (K, 5)
+        rois = torch.cat([image_index, torch.cat(list(boxes))], dim=1)  # (K, 5)
         sides = ((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2])).clamp(min=0).sqrt()
-        levels = torch.floor(4 + torch.log2(sides / self.canonical_box_size + 1e-8)) - self.finest_level
+        finest = int(math.log2(self.strides[0]))
+        levels = torch.floor(4 + torch.log2(sides / self.canonical_box_size + 1e-8)) - finest
         levels = levels.clamp(0, len(self.strides) - 1)
         first = features[self.names[0]]
-        pooled = first.new_zeros(len(rois), first.shape[1], *self.output_size)
+        pooled = first.new_zeros(len(rois), first.shape[1], self.output_size, self.output_size)
         for index, (name, stride) in enumerate(zip(self.names, self.strides, strict=True)):
             chosen = torch.nonzero(levels == index)[:, 0]
             crops = self._pool(features[name], rois[chosen].to(first.dtype), 1 / stride)
@@ -77,9 +73,10 @@ class PyramidRoiAlign(nn.Module):
         return pooled
 
     def _pool(self, feature: Tensor, rois: Tensor, scale: float) -> Tensor:
+        size = (self.output_size, self.output_size)
         if feature.device.type == "cpu" and feature.requires_grad:
-            return roi_align_by_products(feature, rois, self.output_size, scale)
-        return roi_align(feature, rois, self.output_size, scale, sampling_ratio=0, aligned=True)
+            return roi_align_by_products(feature, rois, size, scale)
+        return roi_align(feature, rois, size, scale, sampling_ratio=0, aligned=True)
 
 
 def roi_align_by_products(feature: Tensor, rois: Tensor, output_size: tuple[int, int], scale: float) -> Tensor:

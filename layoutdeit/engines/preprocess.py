@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layoutdeit.engines.base import Target
+from layoutdeit.engines.frames import boxes_in_batch_frame
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,27 @@ def resized_size_hw(size_hw: tuple[int, int], short_side: int, long_side: int) -
 def prepare_images(
     images: Sequence[Tensor],
     *,
-    short_side: int,
+    short_side: int | Sequence[int],
     long_side: int,
     mean: Sequence[float],
     std: Sequence[float],
     size_divisor: int,
 ) -> ModelInput:
-    """Resize (bilinear, antialiased: body text survives), normalise and pad. images: each (3, H, W) in [0, 1]."""
+    """Resize (bilinear, antialiased: body text survives), normalise and pad. images: each (3, H, W) in [0, 1].
+
+    short_side: pixels, one for all images or one for each.
+    """
     if not images:
         raise ValueError("expected at least one image, got none")
+    short_sides = [short_side] * len(images) if isinstance(short_side, int) else short_side
     mean_column = torch.tensor(mean, device=images[0].device).view(3, 1, 1)
     std_column = torch.tensor(std, device=images[0].device).view(3, 1, 1)
     resized, sizes, scales = [], [], []
-    for image in images:
+    for image, side in zip(images, short_sides, strict=True):
         if image.ndim != 3 or image.shape[0] != 3:
             raise ValueError(f"images need the shape (3, H, W), got {tuple(image.shape)}")
         h, w = image.shape[-2:]
-        size = resized_size_hw((h, w), short_side, long_side)
+        size = resized_size_hw((h, w), side, long_side)
         if size != (h, w):
             image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
         resized.append((image - mean_column) / std_column)
@@ -64,28 +69,18 @@ def prepare_images(
     return ModelInput(batch, sizes, scales)
 
 
-def prepare_targets(targets: Sequence[Target], inputs: ModelInput, *, masks: bool) -> list[dict[str, Tensor]]:
-    """Targets in the batch's frame, in the dictionaries torchvision's heads take.
-
-    With `masks` and none given, a region's mask is its box.
-    """
+def prepare_targets(targets: Sequence[Target], inputs: ModelInput, *, masks: bool) -> list[Target]:
+    """Targets in the batch's frame. With `masks` and none given, a region's mask is its box."""
     prepared = []
     for target, scale_xy, size_hw in zip(targets, inputs.scales_xy, inputs.sizes_hw, strict=True):
-        boxes = target.boxes.float() * target.boxes.new_tensor([*scale_xy, *scale_xy], dtype=torch.float32)
-        entry = {"boxes": boxes, "labels": target.labels}
+        boxes = boxes_in_batch_frame(target.boxes.float(), scale_xy)
+        outlines = None
         if masks and target.masks is not None and len(boxes):
-            entry["masks"] = F.interpolate(target.masks[:, None].float(), size=size_hw)[:, 0].to(torch.uint8)
+            outlines = F.interpolate(target.masks[:, None].float(), size=size_hw)[:, 0] >= 0.5
         elif masks:
-            entry["masks"] = _masks_of_boxes(boxes, size_hw)
-        prepared.append(entry)
+            outlines = _masks_of_boxes(boxes, size_hw)
+        prepared.append(Target(boxes, target.labels, outlines))
     return prepared
-
-
-def boxes_to_given_frame(boxes: Tensor, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> Tensor:
-    """Boxes from the batch's frame to the given image's, cut to it. (N, 4) -> (N, 4)."""
-    boxes = boxes / boxes.new_tensor([*scale_xy, *scale_xy])
-    h, w = size_hw
-    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([w, h, w, h]))
 
 
 def _masks_of_boxes(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
@@ -93,7 +88,7 @@ def _masks_of_boxes(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
     columns = torch.arange(size_hw[1], device=boxes.device) + 0.5
     inside_y = (rows >= boxes[:, 1:2]) & (rows < boxes[:, 3:4])  # (N, H)
     inside_x = (columns >= boxes[:, 0:1]) & (columns < boxes[:, 2:3])  # (N, W)
-    return (inside_y[:, :, None] & inside_x[:, None, :]).to(torch.uint8)  # (N, H, W)
+    return inside_y[:, :, None] & inside_x[:, None, :]  # (N, H, W)
 
 
 def _round_up(value: int, divisor: int) -> int:
