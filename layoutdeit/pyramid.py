@@ -14,7 +14,9 @@ import torch.distributed.nn.functional as distributed
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
+from backbone.deit import build_deit
 from backbone.vit import VisionTransformer
+from layoutdeit.config import BackboneConfig
 
 STRIDES = (4, 8, 16, 32, 64)
 SIZE_DIVISOR = 32  # image sides must be multiples: 16 for the patches, twice that for the max-pooled level
@@ -46,6 +48,41 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         return (values * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
+def build_page_backbone(config: BackboneConfig) -> VisionTransformer:
+    """The DeiT of a detector: no head, and no last norm, which would never be trained."""
+    backbone = build_deit(
+        config.name,
+        num_classes=0,
+        image_size_hw=tuple(config.grid_size_px),
+        drop_path=config.drop_path,
+        activation_checkpointing=config.activation_checkpointing,
+    )
+    backbone.norm = nn.Identity()
+    return backbone
+
+
+def feature_blocks(depth: int) -> list[int]:
+    """The blocks whose output feeds strides 4, 8, 16 and 32: 3, 5, 7, 11 of 12. ValueError for fewer than four."""
+    if depth < 4:
+        raise ValueError(f"a pyramid takes features after four blocks: depth {depth} is too small")
+    return [depth // 3 - 1, depth // 2 - 1, 2 * depth // 3 - 1, depth - 1]
+
+
+def stride_4_layers(dim: int) -> nn.Sequential:
+    """Twice double the grid: (B, D, H, W) -> (B, D, 4*H, 4*W)."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2),
+        SyncedBatchNorm2d(dim),
+        nn.GELU(),
+        nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2),
+    )
+
+
+def stride_8_layer(dim: int) -> nn.ConvTranspose2d:
+    """Double the grid: (B, D, H, W) -> (B, D, 2*H, 2*W)."""
+    return nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2)
+
+
 class DeitPyramid(nn.Module):
     """A DeiT and its feature pyramid. images (B, 3, H, W), sides multiples of 32 -> five maps (B, C, H/s, W/s).
 
@@ -54,19 +91,12 @@ class DeitPyramid(nn.Module):
 
     def __init__(self, backbone: VisionTransformer, *, channels: int) -> None:
         super().__init__()
-        dim, depth = backbone.dimensions.embed_dim, backbone.dimensions.depth
-        if depth < 4:
-            raise ValueError(f"a pyramid takes features after four blocks: depth {depth} is too small")
+        dim = backbone.dimensions.embed_dim
         self.out_channels = channels
-        self.block_indices = [depth // 3 - 1, depth // 2 - 1, 2 * depth // 3 - 1, depth - 1]  # 3, 5, 7, 11 of 12
+        self.block_indices = feature_blocks(backbone.dimensions.depth)
         self.bottom_up = backbone
-        self.to_stride_4 = nn.Sequential(
-            nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2),
-            SyncedBatchNorm2d(dim),
-            nn.GELU(),
-            nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2),
-        )
-        self.to_stride_8 = nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2)
+        self.to_stride_4 = stride_4_layers(dim)
+        self.to_stride_8 = stride_8_layer(dim)
         self.to_stride_32 = nn.MaxPool2d(kernel_size=2, stride=2)
         self.fpn = FeaturePyramidNetwork([dim] * 4, channels, extra_blocks=LastLevelMaxPool())
 

@@ -211,7 +211,7 @@ def _initialise(detector: Detector, init_from: str, start: _Start | None) -> Non
     elif init_from:
         from backbone.published import load_into
 
-        log.info("backbone from %s\n%s", init_from, load_into(detector.pyramid.bottom_up, init_from))
+        log.info("backbone from %s\n%s", init_from, load_into(detector.backbone, init_from))
 
 
 def _record(

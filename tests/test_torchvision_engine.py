@@ -15,7 +15,7 @@ def detector():
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match="unknown engine 'onnx': use one of torchvision"):
+    with pytest.raises(ValueError, match="unknown engine 'onnx': use one of torchvision, detectron2"):
         build_detector(debug_config(), "onnx")
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from backbone.vit import VisionTransformer
+
 
 @dataclass(frozen=True)
 class Target:
@@ -52,6 +54,11 @@ class Detector(nn.Module):
     """A trainable region detector. Subclasses implement the two verbs; both accept images of differing sizes."""
 
     engine: str
+
+    @property
+    def backbone(self) -> VisionTransformer:
+        """The DeiT under the pyramid, to start from a checkpoint or to look into."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell its backbone")
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the named losses, each a scalar, of a training batch."""

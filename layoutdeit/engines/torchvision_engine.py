@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from backbone.deit import build_deit
+from backbone.vit import VisionTransformer
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector, Target
 from layoutdeit.engines.box_head import BOX_POOL, BoxStages
@@ -29,7 +29,7 @@ from layoutdeit.engines.mask_head import (
 from layoutdeit.engines.pooling import PyramidRoiAlign
 from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
 from layoutdeit.engines.proposals import ProposalNetwork
-from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid
+from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid, build_page_backbone
 
 POOLED_LEVELS = ("p2", "p3", "p4", "p5")
 
@@ -42,15 +42,7 @@ class TorchvisionDetector(Detector):
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
-        backbone = build_deit(
-            config.backbone.name,
-            num_classes=0,
-            image_size_hw=tuple(config.backbone.grid_size_px),
-            drop_path=config.backbone.drop_path,
-            activation_checkpointing=config.backbone.activation_checkpointing,
-        )
-        backbone.norm = nn.Identity()  # the pyramid takes block outputs; a last norm would never be trained
-        self.pyramid = DeitPyramid(backbone, channels=config.channels)
+        self.pyramid = DeitPyramid(build_page_backbone(config.backbone), channels=config.channels)
         self.rpn = ProposalNetwork(config.proposals, config.channels, STRIDES)
         self.box_stages = BoxStages(config.heads, config.channels, config.num_classes, self._pool(BOX_POOL))
         self.has_masks = config.heads.mask_layers > 0
@@ -58,6 +50,11 @@ class TorchvisionDetector(Detector):
             self.mask_pool = self._pool(MASK_POOL)
             self.mask_head = build_mask_head(config.heads, config.channels)
             self.mask_predictor = build_mask_predictor(config.heads, config.num_classes)
+
+    @property
+    def backbone(self) -> VisionTransformer:
+        """The DeiT under the pyramid."""
+        return self.pyramid.bottom_up
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
         """Losses "objectness", "proposal_box", "class", "box" (numbered in a cascade) and, with a mask head, "mask"."""
