@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         train(config)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

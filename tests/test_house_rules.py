@@ -25,12 +25,14 @@ PARTS_OF_A_MADE_PAGE = (
     "charts contact_sheet diagrams floats front_matter house_style journal_families pictures prose running_heads "
     "running_text svg_marks tables templates vocabulary"
 )
+OF_DETECTRON2 = "data launch model settings solver"
 # Source files whose promises are tested under another name: a concept split over files has one test file.
 TESTED_IN = {
     "backbone.config": "test_config.py",
     "backbone.key_names": "test_conversion.py",
     "layoutdeit.annotation_report": "test_page_annotations.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
+    **{f"layoutdeit.engines.detectron2.{name}": "test_detectron2_tools.py" for name in OF_DETECTRON2.split()},
     **{f"layoutdeit.{name}": "test_pdf.py" for name in "pdf_error pdf_file source_file".split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_tagged_pdf.py" for name in "annotate page_objects page_tree".split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_typeset.py" for name in PARTS_OF_A_MADE_PAGE.split()},

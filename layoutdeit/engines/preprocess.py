@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layoutdeit.engines.base import Target
-from layoutdeit.engines.frames import boxes_in_batch_frame
+from layoutdeit.engines.given_frame import boxes_in_batch_frame
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from backbone.vit import VisionTransformer
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector, Target
 from layoutdeit.engines.box_head import BOX_POOL, BoxStages
-from layoutdeit.engines.frames import boxes_in_batch_frame, detections_in_given_frame
+from layoutdeit.engines.given_frame import boxes_in_batch_frame, detections_in_given_frame
 from layoutdeit.engines.mask_head import (
     MASK_POOL,
     build_mask_head,

@@ -23,7 +23,7 @@ from layoutdeit.detectron2_keys import from_detectron2, to_detectron2
 from layoutdeit.engines.base import Detections, Detector, Target
 from layoutdeit.engines.detectron2 import model  # noqa: F401 (registers our parts with detectron2)
 from layoutdeit.engines.detectron2.settings import detectron2_config
-from layoutdeit.engines.frames import boxes_in_batch_frame, detections_in_given_frame
+from layoutdeit.engines.given_frame import boxes_in_batch_frame, detections_in_given_frame
 from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
 from layoutdeit.pyramid import SIZE_DIVISOR
 

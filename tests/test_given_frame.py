@@ -2,7 +2,7 @@ import torch
 from PIL import Image, ImageDraw
 from torchvision.transforms.functional import pil_to_tensor
 
-from layoutdeit.engines.frames import boxes_in_batch_frame, detections_in_given_frame
+from layoutdeit.engines.given_frame import boxes_in_batch_frame, detections_in_given_frame
 
 
 def given(boxes: list[list[float]], image: torch.Tensor, scale_xy=(0.5, 0.25), *, fit_to_ink: bool = False):
