@@ -65,11 +65,10 @@ class KeyReport:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """The weights of a file, the names of its other entries (optimizer, epoch, args, ...), and those that are text."""
+    """The weights of a file, and the names of its other entries (optimizer, epoch, args, ...), which are not used."""
 
     state_dict: dict[str, Tensor]
     other_entries: tuple[str, ...] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_state_dict_file(path: str | Path) -> dict[str, Tensor]:
@@ -165,19 +164,18 @@ def _load_tensors_only(path: Path) -> Any:
 
 def _unwrapped(content: Any, path: Path) -> CheckpointFile:
     """The tensors by name, whether the file is the state dict itself or keeps it under "model" or the like."""
-    weights, others, texts = content, (), {}
+    weights, others = content, ()
     if isinstance(content, Mapping):
         entry = next((name for name in _WEIGHT_ENTRIES if isinstance(content.get(name), Mapping)), None)
         if entry is not None:
             weights, others = content[entry], tuple(str(name) for name in content if name != entry)
-            texts = {name: content[name] for name in others if isinstance(content.get(name), str)}
     if not isinstance(weights, Mapping):
         raise ValueError(f"expected tensors by name in {path}, got a {type(content).__name__}")
     odd = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]
     if odd or not weights:
         found = f"entries that are no tensors: {', '.join(odd[:8])}" if odd else "nothing"
         raise ValueError(f"expected tensors by name in {path}, or under its entry 'model'; found {found}")
-    return CheckpointFile(dict(weights), others, texts)
+    return CheckpointFile(dict(weights), others)
 
 
 def _check_same_body(dims: VitDimensions, state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:

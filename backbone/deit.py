@@ -14,7 +14,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _TINY = VitDimensions(embed_dim=192, num_heads=3)
 _SMALL = VitDimensions(embed_dim=384, num_heads=6)
 _BASE = VitDimensions(embed_dim=768, num_heads=12)
-_LARGE = VitDimensions(embed_dim=1024, num_heads=16, depth=24)  # of DeiT-III (arXiv:2204.07118, table 1) and DiT
 DEIT_SIZES = {
     "deit_tiny_patch16_224": _TINY,
     "deit_small_patch16_224": _SMALL,
@@ -24,7 +23,6 @@ DEIT_SIZES = {
     "deit_base_distilled_patch16_224": replace(_BASE, distilled=True),
     "deit_base_patch16_384": replace(_BASE, image_size_hw=(384, 384)),
     "deit_base_distilled_patch16_384": replace(_BASE, image_size_hw=(384, 384), distilled=True),
-    "deit_large_patch16_224": _LARGE,
 }
 
 

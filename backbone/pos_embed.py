@@ -2,8 +2,7 @@
 
 Sits between a checkpoint and the model, and inside the model where a page is not of the size it was trained at.
 The rule is DeiT's own for fine-tuning at another resolution (arXiv:2012.12877, sec. 3 and its main.py): bicubic to
-the wanted size, without antialiasing, prefix tokens untouched. DINO's, which the published DeiT-B detector has, hands
-bicubic the factor (H + .1) / H0 instead, which samples at slightly other places.
+the wanted size, without antialiasing, prefix tokens untouched.
 """
 
 from __future__ import annotations
@@ -12,21 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-POSITION_RULES = ("size", "scale_factor")
-DINO_OFFSET = 0.1  # patches, against rounding down; facebookresearch/dino, issue 8
-
 
 def resize_position_grid(
-    pos_embed: Tensor,
-    from_grid_hw: tuple[int, int],
-    to_grid_hw: tuple[int, int],
-    *,
-    num_prefix_tokens: int,
-    rule: str = "size",
+    pos_embed: Tensor, from_grid_hw: tuple[int, int], to_grid_hw: tuple[int, int], *, num_prefix_tokens: int
 ) -> Tensor:
     """Resize a position grid. pos_embed: (1, P + H0*W0, C), P prefix tokens first -> (1, P + H*W, C).
 
-    rule: one of POSITION_RULES. ValueError where the number of positions is not P + H0*W0.
+    ValueError where the number of positions is not P + H0*W0.
     """
     num_expected = num_prefix_tokens + from_grid_hw[0] * from_grid_hw[1]
     if pos_embed.ndim != 3 or pos_embed.shape[:2] != (1, num_expected):
@@ -39,11 +30,6 @@ def resize_position_grid(
     prefix, grid = pos_embed[:, :num_prefix_tokens], pos_embed[:, num_prefix_tokens:]
     dim = grid.shape[-1]
     grid = grid.reshape(1, *from_grid_hw, dim).permute(0, 3, 1, 2)  # (1, H0*W0, C) -> (1, C, H0, W0)
-    if rule == "scale_factor":
-        factors = tuple((to + DINO_OFFSET) / of for to, of in zip(to_grid_hw, from_grid_hw, strict=True))
-        resized = F.interpolate(grid.float(), scale_factor=factors, mode="bicubic")
-    else:
-        resized = F.interpolate(grid.float(), size=to_grid_hw, mode="bicubic", align_corners=False)
-    grid = resized.to(pos_embed.dtype)
+    grid = F.interpolate(grid.float(), size=to_grid_hw, mode="bicubic", align_corners=False).to(pos_embed.dtype)
     grid = grid.permute(0, 2, 3, 1).reshape(1, -1, dim)  # (1, C, H, W) -> (1, H*W, C)
     return torch.cat([prefix, grid], dim=1)

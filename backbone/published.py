@@ -1,22 +1,54 @@
 """Published weights by name: where their source keeps them, fetched once, checked, and loaded into a DeiT.
 
-The last door of the checkpoints: checkpoint.py reads a file, conversion.py rewrites its format, download.py fetches it,
-this file knows where files are. What a source does not state (a hash, a size, a mirror) is None here.
+The last door of the checkpoints: checkpoint.py reads a file, conversion.py rewrites its format, this file knows where
+files are. What a source does not state (a hash, a size, a mirror) is None here; the whole hash and the size are written
+beside the file when it first arrives, and hold from then on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
-from backbone.checkpoint import KeyReport, load_checkpoint_file
+import torch
+
+from backbone.checkpoint import KeyReport, load_checkpoint_file, save_atomically
 from backbone.conversion import Converted, UnknownGridError, convert_state_dict, load_converted
-from backbone.download import PublishedWeights, fetch_file
 from backbone.vit import VisionTransformer
 
+TIMEOUT_S = 30  # without a byte
+PIECE_BYTES = 1 << 20
 HUGGING_FACE_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Where a file is, and what its source states of it. mirror: another address of the same file."""
+
+    url: str
+    source: str
+    licence: str | None = None
+    mirror: str | None = None
+    num_bytes: int | None = None
+    note: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def sha256_prefix(self) -> str | None:
+        """The 8 hex digits that official names end with, as torch.hub reads them; None where there are none."""
+        found = re.search(r"-([0-9a-f]{8})\.\w+$", self.file_name)
+        return found and found[1]
 
 
 def _deit(file_name: str, page: str = "README_deit.md") -> PublishedWeights:
@@ -26,10 +58,9 @@ def _deit(file_name: str, page: str = "README_deit.md") -> PublishedWeights:
 
 def _dit(path: str) -> PublishedWeights:
     return PublishedWeights(
-        f"https://huggingface.co/HYPJUDY/dit/resolve/main/{path}",
+        f"https://layoutlm.blob.core.windows.net/dit/{path}",
         "https://github.com/microsoft/unilm/tree/master/dit",
-        mirror=f"https://layoutlm.blob.core.windows.net/dit/{path}",
-        note="The mirror has refused since June 2023 (microsoft/unilm, issue 1141).",
+        note="The host has refused this address since June 2023 (microsoft/unilm, issue 1141).",
     )
 
 
@@ -103,13 +134,84 @@ def convert_file(path: str | Path, **options: Any) -> Converted:
 
 
 def fetch(name: str, cache_dir: str | Path | None = None) -> Path:
-    """Return the file of a published name, downloaded if it is not in the folder. Errors as fetch_file's.
+    """Return the file of a published name, downloaded if it is not in the folder (by default, that of torch.hub).
 
-    ValueError also for an unknown name.
+    The file is whole and right, or there is none. ValueError: an unknown name, or bytes with another hash;
+    ConnectionError: no network, with the path where to put the file instead.
     """
     if name not in PUBLISHED:
         raise ValueError(f"unknown weights {name!r}: use one of {', '.join(PUBLISHED)}, or the path of a file")
-    return fetch_file(name, PUBLISHED[name], cache_dir)
+    weights = PUBLISHED[name]
+    folder = Path(torch.hub.get_dir()) / "checkpoints" if cache_dir is None else Path(cache_dir)
+    path = folder / weights.file_name
+    if not path.is_file():
+        _download(name, weights, path)
+    _check_against_record(name, weights, path)
+    return path
+
+
+def _download(name: str, weights: PublishedWeights, path: Path) -> None:
+    """Put the file in place in one step; a mirror is tried where the first address fails."""
+    failures = []
+    for url in filter(None, (weights.url, weights.mirror)):
+        try:
+            save_atomically(path, lambda temporary, url=url: _write_checked(url, weights, temporary))
+            return
+        except ConnectionError as error:
+            failures.append(f"{url} ({error})")
+    raise ConnectionError(
+        f"could not fetch {name} from {' or '.join(failures)}: where there is a network, download it, and put the file "
+        f"at {path}{'. ' + weights.note if weights.note else ''}"
+    )
+
+
+def _write_checked(url: str, weights: PublishedWeights, temporary: Path) -> None:
+    digest = hashlib.sha256()
+    with temporary.open("wb") as file:
+        for piece in _pieces(url):
+            digest.update(piece)
+            file.write(piece)
+    _check(f"what came from {url}", digest.hexdigest(), temporary.stat().st_size, weights, "try again later")
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    """The bytes at an address. ConnectionError where it cannot be reached or ends early."""
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "layoutdeit"}), timeout=TIMEOUT_S) as response:
+            num_expected, num_bytes = response.headers.get("Content-Length"), 0
+            while piece := response.read(PIECE_BYTES):
+                num_bytes += len(piece)
+                yield piece
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(str(getattr(error, "reason", None) or error)) from error
+    if num_expected is not None and num_bytes != int(num_expected):
+        raise ConnectionError(f"the connection ended after {num_bytes} of {num_expected} bytes")
+
+
+def _check_against_record(name: str, weights: PublishedWeights, path: Path) -> None:
+    """Compare a file with what its source states and what was recorded of it; record it the first time."""
+    with path.open("rb") as file:
+        sha256, num_bytes = hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+    remedy = f"delete it and {path.name}.json, and fetch it again"
+    _check(str(path), sha256, num_bytes, weights, remedy)
+    record_path = path.with_name(f"{path.name}.json")
+    if record_path.is_file():
+        recorded = json.loads(record_path.read_text()).get("sha256")
+        if recorded != sha256:
+            raise ValueError(f"{path} has changed since it came: sha256 {sha256}, recorded {recorded}; {remedy}")
+        return
+    record = {"name": name, "url": weights.url, "sha256": sha256, "num_bytes": num_bytes}
+    save_atomically(record_path, lambda temporary: temporary.write_text(json.dumps(record, indent=1)))
+
+
+def _check(what: str, sha256: str, num_bytes: int, weights: PublishedWeights, remedy: str) -> None:
+    prefix = weights.sha256_prefix
+    if prefix is not None and not sha256.startswith(prefix):
+        raise ValueError(
+            f"{what} is not {weights.file_name}: its sha256 {sha256} does not begin with {prefix}; {remedy}"
+        )
+    if weights.num_bytes is not None and num_bytes != weights.num_bytes:
+        raise ValueError(f"{what} has {num_bytes} bytes, expected {weights.num_bytes}; {remedy}")
 
 
 def _find(name_or_path: str | Path) -> Path:

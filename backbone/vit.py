@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from backbone.pos_embed import POSITION_RULES, resize_position_grid
+from backbone.pos_embed import resize_position_grid
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class VitDimensions:
 
     image_size_hw is the size in pixels that the position grid belongs to; other sizes are accepted at run time.
     num_classes 0 builds no head. distilled adds the distillation token and, with classes, a second head.
-    position_rule says how positions reach another size: one of pos_embed.POSITION_RULES.
     """
 
     image_size_hw: tuple[int, int] = (224, 224)
@@ -37,11 +36,8 @@ class VitDimensions:
     distilled: bool = False
     num_classes: int = 1000
     norm_eps: float = 1e-6
-    position_rule: str = "size"
 
     def __post_init__(self) -> None:
-        if self.position_rule not in POSITION_RULES:
-            raise ValueError(f"unknown position rule {self.position_rule!r}: use one of {', '.join(POSITION_RULES)}")
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
         if any(side <= 0 or side % self.patch_size for side in self.image_size_hw):
@@ -219,11 +215,7 @@ class VisionTransformer(nn.Module):
         prefix = [self.cls_token, self.dist_token] if self.dimensions.distilled else [self.cls_token]
         prefix = [token.to(tokens.dtype).expand(tokens.shape[0], -1, -1) for token in prefix]
         positions = resize_position_grid(
-            self.pos_embed,
-            self.dimensions.grid_hw,
-            grid_hw,
-            num_prefix_tokens=self.dimensions.num_prefix_tokens,
-            rule=self.dimensions.position_rule,
+            self.pos_embed, self.dimensions.grid_hw, grid_hw, num_prefix_tokens=self.dimensions.num_prefix_tokens
         )
         return torch.cat([*prefix, tokens], dim=1) + positions, grid_hw
 

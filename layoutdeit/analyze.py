@@ -54,7 +54,7 @@ class LayoutAnalyzer:
         """
         import torch
 
-        from layoutdeit.detector_file import load_model
+        from layoutdeit.weights import load_model
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         loaded = load_model(model, engine=engine, device=device)

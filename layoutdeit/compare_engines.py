@@ -66,7 +66,7 @@ def compare_engines(
     from PIL import Image
     from torchvision.transforms.functional import pil_to_tensor
 
-    from layoutdeit.detector_file import load_model
+    from layoutdeit.weights import load_model
 
     detectors = [load_model(model, engine=engine).detector for engine in engines]
     for detector in detectors:

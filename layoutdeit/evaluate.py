@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-    from layoutdeit.detector_file import LoadedModel
     from layoutdeit.loop import PageResults
     from layoutdeit.publaynet import PageDataset
+    from layoutdeit.weights import LoadedModel
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,9 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     from backbone.run_state import open_fabric
-    from layoutdeit.detector_file import load_model
     from layoutdeit.loop import detect_pages
     from layoutdeit.publaynet import PageDataset, read_annotations
+    from layoutdeit.weights import load_model
 
     try:
         fabric = open_fabric(options.precision, options.devices)

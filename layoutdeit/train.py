@@ -149,7 +149,7 @@ def train(config: TrainConfig) -> Path | None:
     else:
         metrics = validation and validation.run(fabric, state.final_model(), state.step, train_log)
         if fabric.is_global_zero:
-            from layoutdeit.detector_file import save_model
+            from layoutdeit.weights import save_model
 
             record = _record(config, metrics, None if start is None else start.record)
             save_model(model_path, state.final_model().state_dict(), config.detector, record)
@@ -197,8 +197,7 @@ class _Start:
 
 def _read_start(init_from: str) -> _Start | None:
     """The model of ours that init_from names or is; None for anything else."""
-    from layoutdeit.detector_file import is_model_file, read_model_file, resolve_model
-    from layoutdeit.known_models import MODELS
+    from layoutdeit.weights import MODELS, is_model_file, read_model_file, resolve_model
 
     path = resolve_model(init_from) if init_from in MODELS else Path(init_from)
     return _Start(*read_model_file(path)) if init_from and is_model_file(path) else None

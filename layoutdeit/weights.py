@@ -1,123 +1,142 @@
-"""Models by name, as a command: python -m layoutdeit.weights list | pull NAME | verify [NAME|FILE] | convert IN OUT."""
+"""Model files and the registry of known models: a name or a path in, a ready detector out.
+
+A model file is safetensors; its metadata carries the configuration, labels and training record that rebuild it, so
+no flag is needed to run it.
+"""
 
 from __future__ import annotations
 
-import argparse
-import sys
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from layoutdeit.known_models import DEFAULT_MODEL, MODELS, model_path
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
 
-COMMAND = "python -m layoutdeit.weights"
+from backbone.checkpoint import save_atomically
+from backbone.config import config_from_dict
+from layoutdeit.config import DetectorConfig
+from layoutdeit.engines import build_detector
+from layoutdeit.engines.base import Detector
+from layoutdeit.labels import LABEL_NAMES
+from layoutdeit.layout import ModelInfo
+from layoutdeit.older_files import FORMAT_1, upgrade_format_1
+
+FILE_FORMAT = "layoutdeit-detector-2"
+READABLE_FORMATS = (FILE_FORMAT, FORMAT_1)
+ASSETS_DIR = Path(__file__).parent / "assets"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command. 0: done; 1: it could not be done, with the reason; 2: wrong usage."""
-    options = _parser().parse_args(arguments)
+@dataclass(frozen=True)
+class ModelEntry:
+    """A known model: its file among the package's assets, and where it came from."""
+
+    file_name: str
+    sha256: str
+    licence: str
+    training_data: str
+
+
+MODELS = {
+    "deit-tiny-made-pages": ModelEntry(
+        file_name="deit-tiny-made-pages.safetensors",
+        sha256="93f4dce960c25e5bd9ea4fb016ea971982b4e62ea6b1185487d4652cb60040aa",
+        licence="Apache-2.0",
+        training_data="pages set by layoutdeit.corpus; no real page",
+    ),
+}
+DEFAULT_MODEL = "deit-tiny-made-pages"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A detector ready to predict, who it is, and how it was made."""
+
+    detector: Detector
+    info: ModelInfo
+    config: DetectorConfig
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def load_model(
+    name_or_path: str | Path | None = None, *, engine: str = "torchvision", device: str | torch.device = "cpu"
+) -> LoadedModel:
+    """Load a model of the registry by name, or any model file by path; None: the shipped one.
+
+    ValueError for an unknown name or a file that is not ours; FileNotFoundError for a missing file.
+    """
+    path = resolve_model(name_or_path)
+    config, record, state = read_model_file(path)
+    detector = build_detector(config, engine)
+    detector.load_state_dict(state)
+    detector.to(device).eval()
+    info = ModelInfo(name=path.stem, sha256=file_sha256(path), engine=engine)
+    entry = MODELS.get(path.stem)
+    if entry is not None and path.parent == ASSETS_DIR and entry.sha256 != info.sha256:
+        raise ValueError(f"{path} is damaged: its sha256 is {info.sha256}, expected {entry.sha256}; install again")
+    return LoadedModel(detector, info, config, record)
+
+
+def resolve_model(name_or_path: str | Path | None) -> Path:
+    """The file of a model given by registry name or by path."""
+    wanted = str(name_or_path or DEFAULT_MODEL)
+    if wanted in MODELS:
+        return ASSETS_DIR / MODELS[wanted].file_name
+    path = Path(wanted)
+    if not path.suffix:
+        raise ValueError(
+            f"unknown model {wanted!r}: use one of {', '.join(MODELS)}, or the path of a .safetensors file"
+        )
+    return path
+
+
+def save_model(path: str | Path, state: dict[str, Tensor], config: DetectorConfig, record: dict[str, Any]) -> None:
+    """Write a model file, weights in half precision, atomically."""
+    metadata = {
+        "format": FILE_FORMAT,
+        "labels": json.dumps(LABEL_NAMES),
+        "config": json.dumps(asdict(config)),
+        "record": json.dumps(record),
+    }
+    halved = {name: t.detach().cpu().contiguous() for name, t in state.items()}
+    halved = {name: t.half() if t.is_floating_point() else t for name, t in halved.items()}
+    save_atomically(path, lambda temporary: temporary.write_bytes(save(halved, metadata)))
+
+
+def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], dict[str, Tensor]]:
+    """Configuration, training record and float32 weights of a model file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no model file at {path}: give a name ({', '.join(MODELS)}) or a .safetensors file")
     try:
-        return options.run(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
+    if metadata.get("format") not in READABLE_FORMATS:
+        raise ValueError(f"{path} is not a detector file: expected format {FILE_FORMAT}, got {metadata.get('format')}")
+    config = config_from_dict(DetectorConfig, json.loads(metadata["config"]))
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    if metadata["format"] == FORMAT_1:
+        state = upgrade_format_1(state)
+    return config, json.loads(metadata["record"]), state
 
 
-def _list(options: argparse.Namespace) -> int:
-    """Every model with a name: where it is, and what is known of it; "unknown" where no source says."""
-    from backbone.download import file_record
-
-    del options
-    for name, known in MODELS.items():
-        path = model_path(name)
-        came = file_record(path.with_name(known.published.file_name)) if known.published else {}
-        size = path.stat().st_size if path.is_file() else came.get("num_bytes")
-        print(f"{name}{' (the default)' if name == DEFAULT_MODEL else ''}")
-        print(f"  here:          {path if path.is_file() else f'no: {COMMAND} pull {name}'}")
-        print(f"  size:          {f'{size / 1e6:.1f} MB' if size else 'unknown'}")
-        print(f"  sha256:        {known.sha256 or came.get('sha256') or 'unknown'}{_of_source(known)}")
-        print(f"  licence:       {known.licence or 'unknown'}")
-        print(f"  training data: {known.training_data}")
-        print(f"  score:         {known.score}")
-        if known.published:
-            print(f"  from:          {known.published.url}\n  mirror:        {known.published.mirror or 'none'}")
-            print(f"  source:        {known.published.source}. {known.published.note}".rstrip())
-    return 0
+def is_model_file(path: str | Path) -> bool:
+    """Whether the file is a detector of ours, told by its metadata; False for any other, missing or broken file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") in READABLE_FORMATS
+    except (OSError, SafetensorError):
+        return False
 
 
-def _pull(options: argparse.Namespace) -> int:
-    """Fetch models, check them, and make them ready for --model."""
-    from backbone.download import fetch_file
-    from layoutdeit.detectron2_files import convert_file
-
-    for name in options.names:
-        if name not in MODELS:
-            raise ValueError(f"unknown model {name!r}: use one of {', '.join(MODELS)}")
-    for name in options.names:
-        known = MODELS[name]
-        if known.published is None:
-            print(f"{name}: comes with the package, {model_path(name)}")
-            continue
-        path = fetch_file(name, known.published, mirrors=options.mirror)
-        print(f"{name}: {path}")
-        if not model_path(name).is_file():
-            print(convert_file(path, model_path(name)))
-    return 0
-
-
-def _verify(options: argparse.Namespace) -> int:
-    """Check models against the hash that is stated or was written down, and read them whole."""
-    from backbone.download import check_against_record
-    from layoutdeit.detector_file import file_sha256, load_model, resolve_model
-
-    names = options.names or [name for name in MODELS if model_path(name).is_file()]
-    num_bad = 0
-    for name in names:
-        try:
-            path = resolve_model(name)
-            known = MODELS.get(name)
-            if known is not None and known.published is not None:
-                checkpoint = path.with_name(known.published.file_name)
-                if checkpoint.is_file():
-                    check_against_record(name, known.published, checkpoint)
-            loaded = load_model(name)  # checks the shipped one's hash
-            print(f"{name}: whole, {len(loaded.detector.state_dict())} tensors, sha256 {file_sha256(path)}")
-        except (ValueError, OSError, RuntimeError) as error:
-            num_bad += 1
-            print(f"{name}: {error}", file=sys.stderr)
-    return 1 if num_bad else 0
-
-
-def _convert(options: argparse.Namespace) -> int:
-    """A model file to detectron2's .pth, or back."""
-    from layoutdeit.detectron2_files import convert_file
-
-    print(convert_file(options.source, options.output, like=options.like))
-    return 0
-
-
-def _of_source(known: object) -> str:
-    published = getattr(known, "published", None)
-    return " (of the checkpoint as fetched)" if published else ""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="list|pull|verify|convert")
-    listed = commands.add_parser("list", help=_list.__doc__)
-    listed.set_defaults(run=_list)
-    pulled = commands.add_parser("pull", help=_pull.__doc__, description=_pull.__doc__)
-    pulled.add_argument("names", nargs="+", metavar="NAME")
-    pulled.add_argument("--mirror", action="append", default=[], metavar="URL|DIR", help="tried first; may be repeated")
-    pulled.set_defaults(run=_pull)
-    verified = commands.add_parser("verify", help=_verify.__doc__, description=_verify.__doc__)
-    verified.add_argument("names", nargs="*", metavar="NAME|FILE", help="default: all that are here")
-    verified.set_defaults(run=_verify)
-    converted = commands.add_parser("convert", help=_convert.__doc__, description=_convert.__doc__)
-    converted.add_argument("source", type=Path, metavar="IN", help="a model of ours, or a .pth of detectron2")
-    converted.add_argument("output", type=Path, metavar="OUT", help="MODEL.pth or MODEL.safetensors")
-    converted.add_argument("--like", metavar="MODEL", help="take the settings of this model for a .pth without any")
-    converted.set_defaults(run=_convert)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ import torch
 from detector_fixtures import debug_config, write_tree
 
 from layoutdeit.compare_engines import compare_detections, compare_engines, main
-from layoutdeit.detector_file import save_model
+from layoutdeit.weights import save_model
 from layoutdeit.engines import available_engines, build_detector
 from layoutdeit.engines.base import Detections
 

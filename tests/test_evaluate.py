@@ -10,9 +10,9 @@ import torch
 from detector_fixtures import debug_config, write_tree
 
 from layoutdeit.coco_eval import evaluate_detections
-from layoutdeit.detector_file import save_model
 from layoutdeit.engines import build_detector
 from layoutdeit.evaluate import main
+from layoutdeit.weights import save_model
 
 ROOT = Path(__file__).parents[1]
 

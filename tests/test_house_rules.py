@@ -30,7 +30,6 @@ OF_DETECTRON2 = "data launch model settings solver"
 TESTED_IN = {
     "backbone.config": "test_config.py",
     "backbone.key_names": "test_conversion.py",
-    "layoutdeit.known_models": "test_weights.py",
     "layoutdeit.annotation_report": "test_page_annotations.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
     **{f"layoutdeit.engines.detectron2.{name}": "test_detectron2_tools.py" for name in OF_DETECTRON2.split()},

@@ -27,18 +27,6 @@ def test_resize_equals_timm_and_keeps_the_prefix(num_prefix_tokens: int, to_grid
     torch.testing.assert_close(resized, expected)
 
 
-def test_the_rule_of_dino_hands_bicubic_a_factor():
-    """Written out as the published DeiT-B detector has it (microsoft/unilm, dit/object_detection, DINO before it)."""
-    positions = torch.randn(1, 2 + 14 * 14, 8)
-    resized = resize_position_grid(positions, (14, 14), (22, 16), num_prefix_tokens=2, rule="scale_factor")
-    grid = positions[:, 2:].reshape(1, 14, 14, 8).permute(0, 3, 1, 2)
-    expected = torch.nn.functional.interpolate(grid, scale_factor=(22.1 / 14, 16.1 / 14), mode="bicubic")
-    torch.testing.assert_close(resized[:, 2:], expected.permute(0, 2, 3, 1).reshape(1, -1, 8))
-    by_size = resize_position_grid(positions, (14, 14), (22, 16), num_prefix_tokens=2)
-    assert (resized - by_size).abs().max() > 1e-3
-    assert resize_position_grid(positions, (14, 14), (14, 14), num_prefix_tokens=2, rule="scale_factor") is positions
-
-
 def test_height_comes_before_width():
     """A value that grows down the page still grows down, and not across, on a grid of another shape."""
     rows = torch.arange(4.0).repeat_interleave(6).reshape(1, 24, 1)

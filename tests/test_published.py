@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,8 +19,11 @@ from torch import Tensor
 
 from backbone import published
 from backbone.checkpoint import load_state_dict_file
-from backbone.published import PUBLISHED, fetch, load_into, load_published
+from backbone.published import PUBLISHED, PublishedWeights, fetch, load_into, load_published
 from backbone.vit import VisionTransformer, VitDimensions
+
+CONTENT = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def build(**changes: object) -> VisionTransformer:
@@ -43,9 +50,7 @@ def test_hash_is_the_end_of_an_official_name_or_unknown():
     assert PUBLISHED["deit_base_distilled_patch16_384"].sha256_prefix == "d0272ac0"
     unknown = [name for name, weights in PUBLISHED.items() if weights.sha256_prefix is None]
     assert len(unknown) == 20 and all(name.startswith(("deit_3_", "dit_", "rvlcdip_")) for name in unknown)
-    assert all(weights.num_bytes is None for weights in PUBLISHED.values())
-    mirrored = {name for name, weights in PUBLISHED.items() if weights.mirror is not None}
-    assert mirrored == {name for name in PUBLISHED if "dit_" in name or "dit-" in name}
+    assert all(weights.num_bytes is None and weights.mirror is None for weights in PUBLISHED.values())
 
 
 @pytest.mark.parametrize("distilled", [False, True])
@@ -141,6 +146,104 @@ def test_page_model_is_filled_and_its_own_grid_tried(tmp_path: Path):
     report = load_into(build(image_size_hw=(32, 48), num_classes=0), tmp_path / "square.safetensors")
     assert report.resized == {"pos_embed": "grid 4x4 to 4x6"}
     assert set(report.dropped) == {"head.weight", "head.bias"}
+
+
+class Server(BaseHTTPRequestHandler):
+    """Serves CONTENT whole, cut short, or not at all, by the folder asked for; counts what it was asked."""
+
+    asked: list[str] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if "absent" in self.path:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[: len(CONTENT) // 2] if "cut" in self.path else CONTENT)
+
+    def log_message(self, *args: object) -> None:
+        """Keep the tests quiet."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a server on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as http:
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, url: str, **stated: object) -> None:
+    monkeypatch.setitem(PUBLISHED, "tiny", PublishedWeights(url, "a test", **stated))
+
+
+@pytest.mark.parametrize("file_name", [f"w-{SHA256[:8]}.pth", "w.pth"])
+def test_download_is_checked_kept_and_recorded(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_name: str
+):
+    publish(monkeypatch, f"{server}/{file_name}")
+    path = fetch("tiny", tmp_path / "cache")
+    assert path == tmp_path / "cache" / file_name and path.read_bytes() == CONTENT
+    record = json.loads(path.with_name(f"{file_name}.json").read_text())
+    assert record == {"name": "tiny", "url": f"{server}/{file_name}", "sha256": SHA256, "num_bytes": len(CONTENT)}
+    num_asked = len(Server.asked)
+    assert fetch("tiny", tmp_path / "cache") == path
+    assert len(Server.asked) == num_asked, "it is there: nothing is asked again"
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(ValueError, match=r"does not begin with|has changed since it came.*delete it"):
+        fetch("tiny", tmp_path / "cache")
+
+
+def test_default_folder_is_that_of_torch_hub(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    publish(monkeypatch, f"{server}/w.pth")
+    assert fetch("tiny") == tmp_path / "checkpoints" / "w.pth"
+
+
+@pytest.mark.parametrize("stated", [{"url": "w-00000000.pth"}, {"url": "w.pth", "num_bytes": 7}])
+def test_other_bytes_than_stated_are_an_error_and_leave_nothing(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: dict[str, object]
+):
+    publish(monkeypatch, f"{server}/{stated.pop('url')}", **stated)
+    with pytest.raises(ValueError, match=r"what came from http.*(does not begin with 00000000|expected 7)"):
+        fetch("tiny", tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [("cut/w.pth", "ended after 5120 of 10240 bytes"), ("absent/w.pth", "Not Found")]
+)
+def test_failed_download_leaves_nothing_and_says_where_to_put_the_file(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, reason: str
+):
+    publish(monkeypatch, f"{server}/{place}", note="Ask the authors.")
+    with pytest.raises(ConnectionError) as error:
+        fetch("tiny", tmp_path)
+    assert f"{reason}): where there is a network" in str(error.value)
+    assert f"put the file at {tmp_path / 'w.pth'}. Ask the authors." in str(error.value)
+    assert not os.listdir(tmp_path)
+
+
+def test_missing_network_is_a_sentence_and_a_file_put_there_by_hand_is_taken(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    publish(monkeypatch, f"http://127.0.0.1:9/w-{SHA256[:8]}.pth")  # the discard port: nobody listens
+    with pytest.raises(ConnectionError, match=f"refused.*put the file at {tmp_path / 'w-'}"):
+        fetch("tiny", tmp_path)
+    (tmp_path / f"w-{SHA256[:8]}.pth").write_bytes(CONTENT)
+    assert fetch("tiny", tmp_path).with_name(f"w-{SHA256[:8]}.pth.json").is_file()
+    publish(monkeypatch, "http://127.0.0.1:9/v.pth", mirror=f"{server}/v.pth")
+    assert fetch("tiny", tmp_path).read_bytes() == CONTENT, "the mirror is tried next"
 
 
 def test_unknown_name_lists_the_known():

@@ -12,8 +12,8 @@ import pytest
 import torch
 from detector_fixtures import write_tree
 
-from layoutdeit.detector_file import load_model, read_model_file
 from layoutdeit.train import CHECKPOINT_NAME, MODEL_NAME, main
+from layoutdeit.weights import load_model, read_model_file
 
 DEBUG = """
 num_steps: 6
