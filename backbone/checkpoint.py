@@ -65,10 +65,10 @@ class KeyReport:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """The weights of a file, and the names of its other entries (optimizer, epoch, args, ...), which are not used."""
+    """The weights of a file, and its other entries by name (optimizer, epoch, args, ...), which no model needs."""
 
     state_dict: dict[str, Tensor]
-    other_entries: tuple[str, ...] = ()
+    other_entries: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_state_dict_file(path: str | Path) -> dict[str, Tensor]:
@@ -164,11 +164,12 @@ def _load_tensors_only(path: Path) -> Any:
 
 def _unwrapped(content: Any, path: Path) -> CheckpointFile:
     """The tensors by name, whether the file is the state dict itself or keeps it under "model" or the like."""
-    weights, others = content, ()
+    weights, others = content, {}
     if isinstance(content, Mapping):
         entry = next((name for name in _WEIGHT_ENTRIES if isinstance(content.get(name), Mapping)), None)
         if entry is not None:
-            weights, others = content[entry], tuple(str(name) for name in content if name != entry)
+            weights = content[entry]
+            others = {str(name): value for name, value in content.items() if name != entry}
     if not isinstance(weights, Mapping):
         raise ValueError(f"expected tensors by name in {path}, got a {type(content).__name__}")
     odd = [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]

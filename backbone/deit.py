@@ -1,4 +1,4 @@
-"""The published DeiT sizes, and `build_deit`, which makes any of them or a size of one's own."""
+"""The published sizes of DeiT and DeiT-III, and `build_deit`, which makes any of them or a size of one's own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _TINY = VitDimensions(embed_dim=192, num_heads=3)
 _SMALL = VitDimensions(embed_dim=384, num_heads=6)
 _BASE = VitDimensions(embed_dim=768, num_heads=12)
+# Table 1 of arXiv:2204.07118 (DeiT-III, models_v2.py), without its LayerScale, which conversion.py folds; also DiT-L.
+_LARGE = VitDimensions(embed_dim=1024, depth=24, num_heads=16)
 DEIT_SIZES = {
     "deit_tiny_patch16_224": _TINY,
     "deit_small_patch16_224": _SMALL,
@@ -23,6 +25,7 @@ DEIT_SIZES = {
     "deit_base_distilled_patch16_224": replace(_BASE, distilled=True),
     "deit_base_patch16_384": replace(_BASE, image_size_hw=(384, 384)),
     "deit_base_distilled_patch16_384": replace(_BASE, image_size_hw=(384, 384), distilled=True),
+    "deit_large_patch16_224": _LARGE,
 }
 
 

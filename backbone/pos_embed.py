@@ -1,8 +1,12 @@
 """Resize a learned position grid, so that one set of weights serves any image shape.
 
 Sits between a checkpoint and the model, and inside the model where a page is not of the size it was trained at.
-The rule is DeiT's own for fine-tuning at another resolution (arXiv:2012.12877, sec. 3 and its main.py): bicubic to
-the wanted size, without antialiasing, prefix tokens untouched.
+Bicubic, without antialiasing, prefix tokens untouched. Two rules place the samples:
+
+- "size": the grid's corners meet, old and new; DeiT's own for fine-tuning at another resolution (arXiv:2012.12877,
+  sec. 3 and its main.py), and that of the published DiT detectors.
+- "scale_factor": samples lie the inverse of (side + .1) / old side apart, a little denser than the new grid; DINO's
+  (facebookresearch/dino, vision_transformer.py), and the published DeiT-B detector's (arXiv:2203.02378, its code).
 """
 
 from __future__ import annotations
@@ -11,14 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+RESIZE_RULES = ("size", "scale_factor")
+
 
 def resize_position_grid(
-    pos_embed: Tensor, from_grid_hw: tuple[int, int], to_grid_hw: tuple[int, int], *, num_prefix_tokens: int
+    pos_embed: Tensor,
+    from_grid_hw: tuple[int, int],
+    to_grid_hw: tuple[int, int],
+    *,
+    num_prefix_tokens: int,
+    rule: str = "size",
 ) -> Tensor:
     """Resize a position grid. pos_embed: (1, P + H0*W0, C), P prefix tokens first -> (1, P + H*W, C).
 
-    ValueError where the number of positions is not P + H0*W0.
+    rule: of RESIZE_RULES. ValueError for another, or where the number of positions is not P + H0*W0.
     """
+    check_resize_rule(rule)
     num_expected = num_prefix_tokens + from_grid_hw[0] * from_grid_hw[1]
     if pos_embed.ndim != 3 or pos_embed.shape[:2] != (1, num_expected):
         raise ValueError(
@@ -30,6 +42,18 @@ def resize_position_grid(
     prefix, grid = pos_embed[:, :num_prefix_tokens], pos_embed[:, num_prefix_tokens:]
     dim = grid.shape[-1]
     grid = grid.reshape(1, *from_grid_hw, dim).permute(0, 3, 1, 2)  # (1, H0*W0, C) -> (1, C, H0, W0)
-    grid = F.interpolate(grid.float(), size=to_grid_hw, mode="bicubic", align_corners=False).to(pos_embed.dtype)
+    if rule == "size":
+        resized = F.interpolate(grid.float(), size=to_grid_hw, mode="bicubic", align_corners=False)
+    else:
+        scale_hw = tuple((to + 0.1) / side for to, side in zip(to_grid_hw, from_grid_hw, strict=True))
+        resized = F.interpolate(grid.float(), scale_factor=scale_hw, mode="bicubic", align_corners=False)
+        assert resized.shape[-2:] == to_grid_hw, f"{tuple(resized.shape[-2:])} is not {to_grid_hw}"
+    grid = resized.to(pos_embed.dtype)
     grid = grid.permute(0, 2, 3, 1).reshape(1, -1, dim)  # (1, C, H, W) -> (1, H*W, C)
     return torch.cat([prefix, grid], dim=1)
+
+
+def check_resize_rule(rule: str) -> None:
+    """ValueError where there is no such rule."""
+    if rule not in RESIZE_RULES:
+        raise ValueError(f"unknown rule to resize positions {rule!r}: use one of {', '.join(RESIZE_RULES)}")

@@ -1,30 +1,25 @@
 """Published weights by name: where their source keeps them, fetched once, checked, and loaded into a DeiT.
 
-The last door of the checkpoints: checkpoint.py reads a file, conversion.py rewrites its format, this file knows where
-files are. What a source does not state (a hash, a size, a mirror) is None here; the whole hash and the size are written
-beside the file when it first arrives, and hold from then on.
+The last door of the checkpoints: download.py fetches a file, checkpoint.py reads it, conversion.py rewrites its format,
+this file knows where files are. What a source does not state (a hash, a size, a mirror) is None here; the whole hash
+and the size are written beside the file when it first arrives, and hold from then on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import torch
 
-from backbone.checkpoint import KeyReport, load_checkpoint_file, save_atomically
+from backbone.checkpoint import KeyReport, load_checkpoint_file
 from backbone.conversion import Converted, UnknownGridError, convert_state_dict, load_converted
+from backbone.download import RemoteFile, fetch_file
 from backbone.vit import VisionTransformer
 
-TIMEOUT_S = 30  # without a byte
-PIECE_BYTES = 1 << 20
 HUGGING_FACE_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -50,6 +45,12 @@ class PublishedWeights:
         found = re.search(r"-([0-9a-f]{8})\.\w+$", self.file_name)
         return found and found[1]
 
+    @property
+    def remote_file(self) -> RemoteFile:
+        """The same, as download.py takes it."""
+        places = tuple(filter(None, (self.url, self.mirror)))
+        return RemoteFile(self.file_name, places, self.sha256_prefix, self.num_bytes, self.note)
+
 
 def _deit(file_name: str, page: str = "README_deit.md") -> PublishedWeights:
     source = f"https://github.com/facebookresearch/deit/blob/main/{page}"
@@ -58,9 +59,10 @@ def _deit(file_name: str, page: str = "README_deit.md") -> PublishedWeights:
 
 def _dit(path: str) -> PublishedWeights:
     return PublishedWeights(
-        f"https://layoutlm.blob.core.windows.net/dit/{path}",
+        f"https://huggingface.co/HYPJUDY/dit/resolve/main/{path}",
         "https://github.com/microsoft/unilm/tree/master/dit",
-        note="The host has refused this address since June 2023 (microsoft/unilm, issue 1141).",
+        mirror=f"https://layoutlm.blob.core.windows.net/dit/{path}",
+        note="The authors' first host (layoutlm) has refused since June 2023 (microsoft/unilm, issue 1141).",
     )
 
 
@@ -141,77 +143,8 @@ def fetch(name: str, cache_dir: str | Path | None = None) -> Path:
     """
     if name not in PUBLISHED:
         raise ValueError(f"unknown weights {name!r}: use one of {', '.join(PUBLISHED)}, or the path of a file")
-    weights = PUBLISHED[name]
     folder = Path(torch.hub.get_dir()) / "checkpoints" if cache_dir is None else Path(cache_dir)
-    path = folder / weights.file_name
-    if not path.is_file():
-        _download(name, weights, path)
-    _check_against_record(name, weights, path)
-    return path
-
-
-def _download(name: str, weights: PublishedWeights, path: Path) -> None:
-    """Put the file in place in one step; a mirror is tried where the first address fails."""
-    failures = []
-    for url in filter(None, (weights.url, weights.mirror)):
-        try:
-            save_atomically(path, lambda temporary, url=url: _write_checked(url, weights, temporary))
-            return
-        except ConnectionError as error:
-            failures.append(f"{url} ({error})")
-    raise ConnectionError(
-        f"could not fetch {name} from {' or '.join(failures)}: where there is a network, download it, and put the file "
-        f"at {path}{'. ' + weights.note if weights.note else ''}"
-    )
-
-
-def _write_checked(url: str, weights: PublishedWeights, temporary: Path) -> None:
-    digest = hashlib.sha256()
-    with temporary.open("wb") as file:
-        for piece in _pieces(url):
-            digest.update(piece)
-            file.write(piece)
-    _check(f"what came from {url}", digest.hexdigest(), temporary.stat().st_size, weights, "try again later")
-
-
-def _pieces(url: str) -> Iterator[bytes]:
-    """The bytes at an address. ConnectionError where it cannot be reached or ends early."""
-    try:
-        with urlopen(Request(url, headers={"User-Agent": "layoutdeit"}), timeout=TIMEOUT_S) as response:
-            num_expected, num_bytes = response.headers.get("Content-Length"), 0
-            while piece := response.read(PIECE_BYTES):
-                num_bytes += len(piece)
-                yield piece
-    except (OSError, HTTPException) as error:
-        raise ConnectionError(str(getattr(error, "reason", None) or error)) from error
-    if num_expected is not None and num_bytes != int(num_expected):
-        raise ConnectionError(f"the connection ended after {num_bytes} of {num_expected} bytes")
-
-
-def _check_against_record(name: str, weights: PublishedWeights, path: Path) -> None:
-    """Compare a file with what its source states and what was recorded of it; record it the first time."""
-    with path.open("rb") as file:
-        sha256, num_bytes = hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
-    remedy = f"delete it and {path.name}.json, and fetch it again"
-    _check(str(path), sha256, num_bytes, weights, remedy)
-    record_path = path.with_name(f"{path.name}.json")
-    if record_path.is_file():
-        recorded = json.loads(record_path.read_text()).get("sha256")
-        if recorded != sha256:
-            raise ValueError(f"{path} has changed since it came: sha256 {sha256}, recorded {recorded}; {remedy}")
-        return
-    record = {"name": name, "url": weights.url, "sha256": sha256, "num_bytes": num_bytes}
-    save_atomically(record_path, lambda temporary: temporary.write_text(json.dumps(record, indent=1)))
-
-
-def _check(what: str, sha256: str, num_bytes: int, weights: PublishedWeights, remedy: str) -> None:
-    prefix = weights.sha256_prefix
-    if prefix is not None and not sha256.startswith(prefix):
-        raise ValueError(
-            f"{what} is not {weights.file_name}: its sha256 {sha256} does not begin with {prefix}; {remedy}"
-        )
-    if weights.num_bytes is not None and num_bytes != weights.num_bytes:
-        raise ValueError(f"{what} has {num_bytes} bytes, expected {weights.num_bytes}; {remedy}")
+    return fetch_file(name, PUBLISHED[name].remote_file, folder)
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
-from backbone.pos_embed import resize_position_grid
+from backbone.pos_embed import check_resize_rule, resize_position_grid
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class VitDimensions:
 
     image_size_hw is the size in pixels that the position grid belongs to; other sizes are accepted at run time.
     num_classes 0 builds no head. distilled adds the distillation token and, with classes, a second head.
+    position_resize is the rule of pos_embed.py that such sizes follow.
     """
 
     image_size_hw: tuple[int, int] = (224, 224)
@@ -36,12 +37,14 @@ class VitDimensions:
     distilled: bool = False
     num_classes: int = 1000
     norm_eps: float = 1e-6
+    position_resize: str = "size"
 
     def __post_init__(self) -> None:
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}")
         if any(side <= 0 or side % self.patch_size for side in self.image_size_hw):
             raise ValueError(f"image size {self.image_size_hw} is not a multiple of the patch size {self.patch_size}")
+        check_resize_rule(self.position_resize)
 
     @property
     def grid_hw(self) -> tuple[int, int]:
@@ -215,7 +218,11 @@ class VisionTransformer(nn.Module):
         prefix = [self.cls_token, self.dist_token] if self.dimensions.distilled else [self.cls_token]
         prefix = [token.to(tokens.dtype).expand(tokens.shape[0], -1, -1) for token in prefix]
         positions = resize_position_grid(
-            self.pos_embed, self.dimensions.grid_hw, grid_hw, num_prefix_tokens=self.dimensions.num_prefix_tokens
+            self.pos_embed,
+            self.dimensions.grid_hw,
+            grid_hw,
+            num_prefix_tokens=self.dimensions.num_prefix_tokens,
+            rule=self.dimensions.position_resize,
         )
         return torch.cat([*prefix, tokens], dim=1) + positions, grid_hw
 

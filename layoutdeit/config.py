@@ -18,6 +18,7 @@ class BackboneConfig:
 
     name: str = "deit_base_patch16_224"  # a row of backbone.deit.DEIT_SIZES
     grid_size_px: tuple[int, int] = (224, 224)  # height and width that the position grid belongs to
+    position_resize: str = "size"  # how positions reach another size: a rule of backbone.pos_embed.RESIZE_RULES
     drop_path: float = 0.1  # stochastic depth of the last block, training only
     activation_checkpointing: bool = False  # recompute blocks in the backward pass: less memory, more time
 

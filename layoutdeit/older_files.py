@@ -5,7 +5,10 @@ Format 1 (until 2026-11-24) held torchvision's heads: a box and a mask for backg
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT_1 = "layoutdeit-detector-1"
 

@@ -54,6 +54,7 @@ def build_page_backbone(config: BackboneConfig) -> VisionTransformer:
         config.name,
         num_classes=0,
         image_size_hw=tuple(config.grid_size_px),
+        position_resize=config.position_resize,
         drop_path=config.drop_path,
         activation_checkpointing=config.activation_checkpointing,
     )

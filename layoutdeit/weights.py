@@ -1,55 +1,50 @@
-"""Model files and the registry of known models: a name or a path in, a ready detector out.
+"""Models by name or file, and their command line: `python -m layoutdeit.weights list|pull|verify|convert`.
 
-A model file is safetensors; its metadata carries the configuration, labels and training record that rebuild it, so
-no flag is needed to run it.
+list says what is known of every model, pull fetches one, verify checks what is here, convert goes between our model
+files and detectron2's .pth. docs/weights.md has examples.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
-from backbone.checkpoint import save_atomically
-from backbone.config import config_from_dict
 from layoutdeit.config import DetectorConfig
+from layoutdeit.detector_file import PRECISIONS, is_model_file, read_model_file, save_model
 from layoutdeit.engines import build_detector
-from layoutdeit.engines.base import Detector
-from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import ModelInfo
-from layoutdeit.older_files import FORMAT_1, upgrade_format_1
+from layoutdeit.model_registry import (
+    DEFAULT_MODEL,
+    MODELS,
+    check_model,
+    checked_sha256,
+    expected_sha256,
+    find_model,
+    pull_model,
+    resolve_model,
+)
 
-FILE_FORMAT = "layoutdeit-detector-2"
-READABLE_FORMATS = (FILE_FORMAT, FORMAT_1)
-ASSETS_DIR = Path(__file__).parent / "assets"
+if TYPE_CHECKING:
+    import torch
 
+    from layoutdeit.engines.base import Detector
 
-@dataclass(frozen=True)
-class ModelEntry:
-    """A known model: its file among the package's assets, and where it came from."""
-
-    file_name: str
-    sha256: str
-    licence: str
-    training_data: str
-
-
-MODELS = {
-    "deit-tiny-made-pages": ModelEntry(
-        file_name="deit-tiny-made-pages.safetensors",
-        sha256="93f4dce960c25e5bd9ea4fb016ea971982b4e62ea6b1185487d4652cb60040aa",
-        licence="Apache-2.0",
-        training_data="pages set by layoutdeit.corpus; no real page",
-    ),
-}
-DEFAULT_MODEL = "deit-tiny-made-pages"
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "LoadedModel",
+    "is_model_file",
+    "load_model",
+    "main",
+    "read_model_file",
+    "resolve_model",
+    "save_model",
+]
 
 
 @dataclass(frozen=True)
@@ -65,78 +60,129 @@ class LoadedModel:
 def load_model(
     name_or_path: str | Path | None = None, *, engine: str = "torchvision", device: str | torch.device = "cpu"
 ) -> LoadedModel:
-    """Load a model of the registry by name, or any model file by path; None: the shipped one.
+    """Load a known model by name, or any model file by path; None: the shipped one.
 
-    ValueError for an unknown name or a file that is not ours; FileNotFoundError for a missing file.
+    ValueError for an unknown name, a file that is not ours or a damaged one; FileNotFoundError for a missing file, and
+    for a known model that was not pulled yet.
     """
     path = resolve_model(name_or_path)
     config, record, state = read_model_file(path)
+    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine)
     detector = build_detector(config, engine)
     detector.load_state_dict(state)
     detector.to(device).eval()
-    info = ModelInfo(name=path.stem, sha256=file_sha256(path), engine=engine)
-    entry = MODELS.get(path.stem)
-    if entry is not None and path.parent == ASSETS_DIR and entry.sha256 != info.sha256:
-        raise ValueError(f"{path} is damaged: its sha256 is {info.sha256}, expected {entry.sha256}; install again")
     return LoadedModel(detector, info, config, record)
 
 
-def resolve_model(name_or_path: str | Path | None) -> Path:
-    """The file of a model given by registry name or by path."""
-    wanted = str(name_or_path or DEFAULT_MODEL)
-    if wanted in MODELS:
-        return ASSETS_DIR / MODELS[wanted].file_name
-    path = Path(wanted)
-    if not path.suffix:
-        raise ValueError(
-            f"unknown model {wanted!r}: use one of {', '.join(MODELS)}, or the path of a .safetensors file"
-        )
-    return path
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return the exit status: 0 done, 1 failed, 2 usage."""
+    parser = argparse.ArgumentParser(prog="python -m layoutdeit.weights", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    listing = commands.add_parser("list", help="every known model: where it is, its hash, size, licence and sources")
+    listing.set_defaults(run=lambda options: _list())
 
-def save_model(path: str | Path, state: dict[str, Tensor], config: DetectorConfig, record: dict[str, Any]) -> None:
-    """Write a model file, weights in half precision, atomically."""
-    metadata = {
-        "format": FILE_FORMAT,
-        "labels": json.dumps(LABEL_NAMES),
-        "config": json.dumps(asdict(config)),
-        "record": json.dumps(record),
-    }
-    halved = {name: t.detach().cpu().contiguous() for name, t in state.items()}
-    halved = {name: t.half() if t.is_floating_point() else t for name, t in halved.items()}
-    save_atomically(path, lambda temporary: temporary.write_bytes(save(halved, metadata)))
+    pull = commands.add_parser("pull", help="bring a model to this machine")
+    pull.add_argument("names", nargs="+", metavar="NAME")
+    pull.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="URL|DIR",
+        help="tried first: an address or a path, of the file or of the folder that has it; may be given several times",
+    )
+    pull.set_defaults(run=_pull)
 
+    verify = commands.add_parser("verify", help="check the files that are here against what is stated or recorded")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="by default all models that are here")
+    verify.set_defaults(run=_verify)
 
-def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], dict[str, Tensor]]:
-    """Configuration, training record and float32 weights of a model file."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no model file at {path}: give a name ({', '.join(MODELS)}) or a .safetensors file")
+    convert = commands.add_parser("convert", help="a model file of ours to detectron2's .pth, a .pth to a model file")
+    convert.add_argument("source", type=Path, metavar="IN", help="a .safetensors or .pth file")
+    convert.add_argument(
+        "target", type=Path, metavar="OUT", help="what to write: .safetensors is ours, .pth detectron2's"
+    )
+    convert.add_argument(
+        "settings", nargs="*", metavar="key=value", help="of the detector, where a .pth does not tell or tells wrong"
+    )
+    convert.add_argument("--precision", choices=PRECISIONS, default="float32", help="of a model file that is written")
+    convert.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    convert.set_defaults(run=_convert)
+
+    options = parser.parse_args(arguments)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
-    if metadata.get("format") not in READABLE_FORMATS:
-        raise ValueError(f"{path} is not a detector file: expected format {FILE_FORMAT}, got {metadata.get('format')}")
-    config = config_from_dict(DetectorConfig, json.loads(metadata["config"]))
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    if metadata["format"] == FORMAT_1:
-        state = upgrade_format_1(state)
-    return config, json.loads(metadata["record"]), state
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
-def is_model_file(path: str | Path) -> bool:
-    """Whether the file is a detector of ours, told by its metadata; False for any other, missing or broken file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return (file.metadata() or {}).get("format") in READABLE_FORMATS
-    except (OSError, SafetensorError):
-        return False
+def _list() -> int:
+    for name in MODELS:
+        print("\n".join(_description(name)), end="\n\n")
+    return 0
 
 
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _description(name: str) -> Iterator[str]:
+    """What is known of a model, a line for each; what nobody states is unknown."""
+    entry, path = MODELS[name], find_model(name)
+    yield f"{name}{' (shipped)' if entry.is_shipped else ''}"
+    yield f"  file           {path or f'not here: python -m layoutdeit.weights pull {name}'}"
+    yield f"  sha256         {entry.sha256 or (path and expected_sha256(path)) or 'unknown: no source states it'}"
+    yield f"  size           {f'{path.stat().st_size / 1e6:.1f} MB' if path else 'unknown until it is here'}"
+    yield f"  licence        {entry.licence or 'unknown: its source states none'}"
+    yield f"  training data  {entry.training_data}"
+    yield f"  source         {entry.source}{f' ({entry.note})' if entry.note else ''}"
+    for place in entry.original.places if entry.original else ():
+        yield f"  mirror         {place}"
+
+
+def _pull(options: argparse.Namespace) -> int:
+    unknown = [name for name in options.names if name not in MODELS]
+    if unknown:
+        raise ValueError(f"unknown models: {', '.join(unknown)}; known: {', '.join(MODELS)}")
+    for name in options.names:
+        path = pull_model(name, mirrors=options.mirror, progress=_progress(name))
+        print(f"{name}: {path}")
+    return 0
+
+
+def _progress(name: str) -> Callable[[int, int | None], None]:
+    """Say every few seconds how far a download is."""
+    shown = [time.monotonic()]
+
+    def show(num_here: int, num_expected: int | None) -> None:
+        if time.monotonic() - shown[0] > 5:
+            shown[0] = time.monotonic()
+            whole = "" if num_expected is None else f" of {num_expected / 1e6:.0f}"
+            print(f"{name}: {num_here / 1e6:.0f}{whole} MB", file=sys.stderr)
+
+    return show
+
+
+def _verify(options: argparse.Namespace) -> int:
+    names = options.names or [name for name in MODELS if find_model(name) is not None]
+    num_failed = 0
+    for name in names:
+        try:
+            sha256, expected = check_model(name), expected_sha256(resolve_model(name))
+            print(f"{name}: sha256 {sha256}, {'as expected' if expected else 'and no record to compare it with'}")
+        except (ValueError, OSError) as error:
+            num_failed += 1
+            print(f"{name}: {error}")
+    return 1 if num_failed else 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    if options.target.exists() and not options.overwrite:
+        raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
+    from layoutdeit.detector_conversion import convert_file
+
+    for line in convert_file(options.source, options.target, options.settings, precision=options.precision):
+        print(line)
+    print(f"wrote {options.target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

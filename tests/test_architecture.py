@@ -14,7 +14,10 @@ from source_tree import is_in, sources, ways_to
 
 # The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it,
 # and reads annotations and pictures as training does.
-SHARED = "labels geometry ink fit layout config postprocess draw pyramid engines older_files detectron2_keys weights"
+SHARED = (
+    "labels geometry ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
+    "published_detector detector_file detector_conversion model_registry weights"
+)
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (
     "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate benchmark "

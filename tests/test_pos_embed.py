@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from timm.layers import resample_abs_pos_embed
 
 from backbone.pos_embed import resize_position_grid
@@ -33,6 +34,29 @@ def test_height_comes_before_width():
     resized = resize_position_grid(rows, (4, 6), (8, 3), num_prefix_tokens=0).reshape(8, 3)
     assert (resized.diff(dim=0) > 0).all()
     torch.testing.assert_close(resized[:, 0], resized[:, 2])
+
+
+@pytest.mark.parametrize(("rule", "extra"), [("size", 0.0), ("scale_factor", 0.1)])
+@pytest.mark.parametrize("to_grid_hw", [(24, 24), (16, 22), (50, 38), (14, 13)])
+def test_rules_sample_the_grid_where_they_say(to_grid_hw: tuple[int, int], rule: str, extra: float):
+    """grid_sample takes the places themselves, and its bicubic is interpolate's."""
+    positions = torch.randn(1, 2 + 14 * 14, 8)
+    resized = resize_position_grid(positions, (14, 14), to_grid_hw, num_prefix_tokens=2, rule=rule)
+    # places in -1..1 from edge to edge
+    rows, columns = (2 * (torch.arange(side) + 0.5) / (side + extra) - 1 for side in to_grid_hw)
+    places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]  # (1, H, W, 2), x first
+    grid = positions[:, 2:].reshape(1, 14, 14, 8).permute(0, 3, 1, 2)
+    expected = F.grid_sample(grid, places, mode="bicubic", padding_mode="border", align_corners=False)
+    assert torch.equal(resized[:, :2], positions[:, :2])
+    torch.testing.assert_close(resized[:, 2:], expected.flatten(2).transpose(1, 2), atol=1e-4, rtol=0)
+
+
+def test_rules_agree_where_nothing_is_resized_and_unknown_ones_are_told():
+    positions = torch.randn(1, 1 + 14 * 14, 8)
+    kept = resize_position_grid(positions, (14, 14), (14, 14), num_prefix_tokens=1, rule="scale_factor")
+    assert kept is positions
+    with pytest.raises(ValueError, match="unknown rule to resize positions 'nearest': use one of size, scale_factor"):
+        resize_position_grid(positions, (14, 14), (14, 14), num_prefix_tokens=1, rule="nearest")
 
 
 def test_half_precision_keeps_its_type():

@@ -50,7 +50,9 @@ def test_hash_is_the_end_of_an_official_name_or_unknown():
     assert PUBLISHED["deit_base_distilled_patch16_384"].sha256_prefix == "d0272ac0"
     unknown = [name for name, weights in PUBLISHED.items() if weights.sha256_prefix is None]
     assert len(unknown) == 20 and all(name.startswith(("deit_3_", "dit_", "rvlcdip_")) for name in unknown)
-    assert all(weights.num_bytes is None and weights.mirror is None for weights in PUBLISHED.values())
+    assert all(weights.num_bytes is None for weights in PUBLISHED.values())
+    mirrored = [name for name, weights in PUBLISHED.items() if weights.mirror]
+    assert len(mirrored) == 4 and all("dit" in name and not name.startswith("deit") for name in mirrored)
 
 
 @pytest.mark.parametrize("distilled", [False, True])

@@ -166,3 +166,12 @@ def test_runs_in_bfloat16():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert build(distilled=True).eval()(torch.randn(1, 3, 40, 24)).isfinite().all()
     assert build().to(torch.bfloat16).eval()(torch.randn(1, 3, 40, 24, dtype=torch.bfloat16)).dtype is torch.bfloat16
+
+
+def test_positions_follow_the_models_own_rule():
+    by_size, by_factor = build().eval(), build(position_resize="scale_factor").eval()
+    same, other = torch.randn(1, 3, 32, 48), torch.randn(1, 3, 64, 40)
+    torch.testing.assert_close(by_size(same), by_factor(same))
+    assert (by_size.forward_features(other) - by_factor.forward_features(other)).abs().max() > 0.01
+    with pytest.raises(ValueError, match="unknown rule to resize positions 'area'"):
+        build(position_resize="area")

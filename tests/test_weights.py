@@ -1,21 +1,13 @@
-import json
+import subprocess
+import sys
 
 import pytest
 import torch
 from detector_fixtures import blank_page, debug_config
-from safetensors.torch import save_file
 
+from backbone.download import file_sha256
 from layoutdeit.engines import build_detector
-from layoutdeit.weights import (
-    DEFAULT_MODEL,
-    MODELS,
-    file_sha256,
-    is_model_file,
-    load_model,
-    read_model_file,
-    resolve_model,
-    save_model,
-)
+from layoutdeit.weights import DEFAULT_MODEL, MODELS, load_model, main, read_model_file, resolve_model, save_model
 
 
 @pytest.fixture
@@ -38,31 +30,63 @@ def test_a_file_alone_rebuilds_its_model(model_file):
     assert loaded.detector.predict([blank_page()])[0].boxes.shape[1] == 4
 
 
-def test_weights_are_stored_in_half_precision(model_file):
-    from safetensors import safe_open
-
-    with safe_open(model_file[0], framework="pt") as file:
-        assert file.get_tensor("pyramid.bottom_up.pos_embed").dtype == torch.float16
-        assert json.loads(file.metadata()["labels"]) == ["text", "title", "list", "table", "figure"]
-
-
-def test_files_that_are_not_models_are_refused_with_a_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no model file"):
-        load_model(tmp_path / "none.safetensors")
-    (tmp_path / "broken.safetensors").write_bytes(b"not a model")
-    with pytest.raises(ValueError, match="not a whole safetensors file"):
-        load_model(tmp_path / "broken.safetensors")
-    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="not a detector file"):
-        read_model_file(tmp_path / "other.safetensors")
-    assert not is_model_file(tmp_path / "other.safetensors") and not is_model_file(tmp_path / "none.safetensors")
-    with pytest.raises(ValueError, match=f"unknown model 'best': use one of {DEFAULT_MODEL}"):
-        resolve_model("best")
-
-
 def test_the_shipped_model_is_whole_small_and_says_how_it_was_made():
     path = resolve_model(None)
     assert path.stat().st_size < 40_000_000
     assert file_sha256(path) == MODELS[DEFAULT_MODEL].sha256
     record = load_model().record
     assert record["pages_seen"] > 1000 and record["corpus"] and record["settings"]["seed"] is not None
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAYOUTDEIT_WEIGHTS", raising=False)
+
+
+def test_list_tells_what_is_known_and_what_is_not(own_cache, capsys):
+    assert main(["list"]) == 0
+    shipped, *published = capsys.readouterr().out.strip().split("\n\n")
+    assert f"file           {resolve_model(None)}" in shipped and MODELS[DEFAULT_MODEL].sha256 in shipped
+    assert "licence        Apache-2.0" in shipped and "MB" in shipped
+    assert len(published) == 4
+    for text in published:
+        name = text.splitlines()[0]
+        assert f"not here: python -m layoutdeit.weights pull {name}" in text
+        assert "licence        unknown" in text and "sha256         unknown" in text and "PubLayNet" in text
+        assert text.count("  mirror         https://") == 2
+
+
+def test_verify_covers_what_is_here_and_fails_for_what_is_not(own_cache, capsys):
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == f"{DEFAULT_MODEL}: sha256 {MODELS[DEFAULT_MODEL].sha256}, as expected\n"
+    assert main(["verify", DEFAULT_MODEL, "dit-base-publaynet"]) == 1
+    assert "dit-base-publaynet is not on this machine" in capsys.readouterr().out
+
+
+def test_pull_names_what_it_does_not_know_and_fetches_nothing(own_cache, capsys):
+    assert main(["pull", DEFAULT_MODEL, "best"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: unknown models: best; known: {DEFAULT_MODEL}, dit-base")
+    assert main(["pull", DEFAULT_MODEL]) == 0
+    assert capsys.readouterr().out == f"{DEFAULT_MODEL}: {resolve_model(None)}\n"
+
+
+def test_convert_goes_there_and_back_on_the_command_line(model_file, tmp_path):
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "layoutdeit.weights", "convert", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+    theirs, back = str(tmp_path / "theirs.pth"), str(tmp_path / "back.safetensors")
+    assert run(str(model_file[0]), theirs).returncode == 0
+    done = run(theirs, back)
+    assert done.returncode == 0 and done.stdout.endswith(f"wrote {back}\n"), done.stderr
+    before, after = read_model_file(model_file[0])[2], read_model_file(back)[2]
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    again = run(theirs, back)
+    assert again.returncode == 1 and again.stderr == (
+        f"error: {back} is there already: give another name, or --overwrite\n"
+    )
+    assert run(theirs, back, "--overwrite", "--precision", "float16").returncode == 0
+    assert load_model(back).detector.predict([blank_page()])
+    assert run(str(tmp_path / "none.pth"), str(tmp_path / "x.safetensors")).returncode == 1
+    assert run(theirs).returncode == 2

@@ -54,6 +54,7 @@ def build_deit_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
         BackboneConfig(
             name=deit.NAME,
             grid_size_px=tuple(deit.GRID_SIZE_PX),
+            position_resize=deit.POSITION_RESIZE,
             drop_path=deit.DROP_PATH,
             activation_checkpointing=deit.ACTIVATION_CHECKPOINTING,
         )

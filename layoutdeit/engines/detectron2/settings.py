@@ -17,6 +17,7 @@ def add_deit_config(cfg: CfgNode) -> None:
         {
             "NAME": backbone.name,  # a row of backbone.deit.DEIT_SIZES
             "GRID_SIZE_PX": list(backbone.grid_size_px),  # height and width that the position grid belongs to
+            "POSITION_RESIZE": backbone.position_resize,
             "DROP_PATH": backbone.drop_path,
             "ACTIVATION_CHECKPOINTING": backbone.activation_checkpointing,
             "CANONICAL_BOX_SIZE": 224,  # px; pooled from stride 16
@@ -46,6 +47,7 @@ def detectron2_config(config: DetectorConfig, device: str = "cpu") -> CfgNode:
     model.BACKBONE.NAME = "build_deit_fpn_backbone"
     model.DEIT.NAME = config.backbone.name
     model.DEIT.GRID_SIZE_PX = list(config.backbone.grid_size_px)
+    model.DEIT.POSITION_RESIZE = config.backbone.position_resize
     model.DEIT.DROP_PATH = config.backbone.drop_path
     model.DEIT.ACTIVATION_CHECKPOINTING = config.backbone.activation_checkpointing
     model.DEIT.CANONICAL_BOX_SIZE = heads.canonical_box_size

@@ -1,0 +1,118 @@
+"""Weight files from one format to another: detectron2's .pth to a model file of ours, and back; a DeiT alone, too.
+
+What a file is shows in its names, what it becomes in the wanted suffix. A .pth of ours has the settings beside the
+weights, where detectron2 does not look, so that the way back needs no guess.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from backbone.checkpoint import CheckpointFile, load_checkpoint_file, save_atomically
+from backbone.config import config_from_dict
+from backbone.conversion import UnknownGridError, convert_state_dict
+from layoutdeit.config import DetectorConfig
+from layoutdeit.detector_file import is_model_file, read_model_file, save_model
+from layoutdeit.detectron2_keys import DETECTRON2_BODY, from_detectron2, to_detectron2
+from layoutdeit.published_detector import convert_detector, is_detectron2_detector
+
+OUR_ENTRY = "layoutdeit"  # of a .pth: JSON with the settings and the training record
+TORCH_SUFFIXES = (".pth", ".pt")
+
+
+def convert_file(
+    source: str | Path, target: str | Path, overrides: Sequence[str] = (), *, precision: str = "float32"
+) -> tuple[str, ...]:
+    """Write target, atomically, and return what a reader should know, line by line.
+
+    overrides: "key=value" of DetectorConfig, for a detectron2 file whose tensors do not tell all. precision: of a model
+    file that is written. FileNotFoundError or ValueError say what cannot be read or converted.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix not in (".safetensors", *TORCH_SUFFIXES):
+        raise ValueError(f"cannot tell the format of {target}: .safetensors is ours, .pth detectron2's")
+    if source.suffix == ".pkl":
+        raise ValueError(
+            f"{source} is a pickle, which could run code when it is read: where you trust it, load it with detectron2 "
+            "and save its tensors, torch.save({'model': model.state_dict()}, 'weights.pth')"
+        )
+    if source.suffix == ".safetensors" and is_model_file(source):
+        return _convert_ours(source, target, overrides, precision)
+    content = load_checkpoint_file(source)
+    if is_detectron2_detector(content.state_dict):
+        return _convert_theirs(content, source, target, overrides, precision)
+    return _convert_body(content, target, overrides)
+
+
+def _convert_ours(source: Path, target: Path, overrides: Sequence[str], precision: str) -> tuple[str, ...]:
+    if overrides:
+        raise ValueError(f"{source} has its own settings: {', '.join(overrides)} would make it another model")
+    config, record, state = read_model_file(source)
+    if target.suffix == ".safetensors":
+        save_model(target, state, config, record, precision=precision)
+        return (f"a model file of ours in {precision}",)
+    settings = json.dumps({"config": asdict(config), "record": record})
+    _save_tensors(target, {"model": to_detectron2(state, num_classes=config.num_classes), OUR_ENTRY: settings})
+    return (f"{len(state)} weights under detectron2's names, the settings beside them",)
+
+
+def _convert_theirs(
+    content: CheckpointFile, source: Path, target: Path, overrides: Sequence[str], precision: str
+) -> tuple[str, ...]:
+    if target.suffix != ".safetensors":
+        raise ValueError(f"{source} is in detectron2's format already: {target} would be a copy")
+    unused = tuple(f"left out the entry {name}" for name in content.other_entries if name != OUR_ENTRY)
+    kept = None if overrides else _read_settings(content, source)
+    if kept is not None:
+        config = config_from_dict(DetectorConfig, kept["config"])
+        state = from_detectron2(content.state_dict, num_classes=config.num_classes)
+        save_model(target, state, config, kept["record"], precision=precision)
+        return (f"{len(state)} weights, with the settings that were beside them", *unused)
+    try:
+        converted = convert_detector(content.state_dict, overrides)
+    except UnknownGridError as error:
+        raise ValueError(f"{error}; here that is backbone.grid_size_px=[H,W]") from error
+    record = {"converted_from": source.name, "format": "detectron2", "overrides": list(overrides)}
+    save_model(target, converted.state, converted.config, record, precision=precision)
+    return (*converted.remarks, *unused)
+
+
+def _convert_body(content: CheckpointFile, target: Path, overrides: Sequence[str]) -> tuple[str, ...]:
+    """A DeiT alone, in any format of backbone/conversion.py: official names, or detectron2's for its MODEL.WEIGHTS."""
+    if overrides:
+        raise ValueError(f"a DeiT alone has no settings of a detector: {', '.join(overrides)}")
+    converted = convert_state_dict(content.state_dict)
+    weights = {name: tensor.contiguous() for name, tensor in converted.state_dict.items()}
+    if target.suffix == ".safetensors":
+        save_atomically(target, lambda temporary: temporary.write_bytes(save(weights)))
+    else:
+        outside = ("norm.", "head.", "head_dist.")  # of a classifier; a detector has none of them
+        body = {f"{DETECTRON2_BODY}{name}": t for name, t in weights.items() if not name.startswith(outside)}
+        _save_tensors(target, {"model": body})
+    return tuple(str(converted.report).splitlines())
+
+
+def _read_settings(content: CheckpointFile, source: Path) -> dict[str, Any] | None:
+    """What _convert_ours put beside the weights, or None."""
+    text = content.other_entries.get(OUR_ENTRY)
+    if text is None:
+        return None
+    try:
+        kept = json.loads(text)
+        return {"config": dict(kept["config"]), "record": dict(kept["record"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"the entry {OUR_ENTRY!r} of {source} is spoilt ({error}): convert with settings given"
+        ) from error
+
+
+def _save_tensors(path: Path, content: dict[str, dict[str, Tensor] | str]) -> None:
+    save_atomically(path, lambda temporary: torch.save(content, temporary))
