@@ -5,9 +5,9 @@ import torch
 from detector_fixtures import debug_config, write_tree
 
 from layoutdeit.compare_engines import compare_detections, compare_engines, main
-from layoutdeit.weights import save_model
 from layoutdeit.engines import available_engines, build_detector
 from layoutdeit.engines.base import Detections
+from layoutdeit.weights import save_model
 
 needs_detectron2 = pytest.mark.skipif("detectron2" not in available_engines(), reason="detectron2 is not installed")
 
