@@ -12,7 +12,7 @@ from app.reader import LOWEST_SCORE
 from layoutdeit.analyze import DEFAULT_SCORE
 from layoutdeit.labels import LABEL_NAMES, label_by_name
 from layoutdeit.layout import PageLayout, Region
-from layoutdeit.reading import reading_order
+from layoutdeit.reading_order import reading_order
 
 SWATCH = "\N{NO-BREAK SPACE}" * 3  # Markdown would trim ordinary spaces
 

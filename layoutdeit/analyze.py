@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layoutdeit.geometry import pixels_to_points
+from layoutdeit.labels import label_by_id
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
 from layoutdeit.pdf import Document, PdfError, open_document
 from layoutdeit.postprocess import build_regions, clean
-from layoutdeit.reading import reading_order, region_texts
+from layoutdeit.reading import snap_to_words
+from layoutdeit.reading_order import reading_order
+from layoutdeit.region_text import read_regions
+from layoutdeit.structure import structured
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,7 +127,7 @@ class LayoutAnalyzer:
     def document_layout(self, document: Document, pages: Iterable[PageLayout]) -> DocumentLayout:
         """The result for a document whose pages were analysed one by one."""
         source = SourceInfo(document.name, document.sha256, document.num_pages)
-        return DocumentLayout(source, self.info, tuple(pages))
+        return structured(DocumentLayout(source, self.info, tuple(pages)))
 
     def _analyze_page(self, document: Document, number: int, score: float) -> PageLayout:
         start = time.perf_counter()
@@ -156,9 +160,10 @@ class LayoutAnalyzer:
         boxes, labels, scores = (part.numpy() for part in (found.boxes.float(), found.labels, found.scores.float()))
         kept = clean(boxes, labels, scores, min_score=score)
         boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
+        boxes, is_full = snap_to_words(boxes, [label_by_id(int(label)).name for label in labels], words)
+        boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
         order = reading_order(boxes)
-        boxes, labels, scores = boxes[order], labels[order], scores[order]
-        return build_regions(boxes, labels, scores, size_pt, region_texts(boxes, words))
+        return read_regions(build_regions(boxes[order], labels[order], scores[order], size_pt), words)
 
 
 def _words(document: Document, index: int) -> tuple[Word, ...]:
@@ -241,7 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("sources", nargs="+", metavar="FILE", help="PDF, JPEG, PNG or TIFF files, or folders of them")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
-    parser.add_argument("--formats", default=DEFAULT_FORMATS, help="of json,pdf,png,coco,csv,md,crops [%(default)s]")
+    parser.add_argument("--formats", default=DEFAULT_FORMATS, help="json,pdf,png,coco,csv,md,html,crops [%(default)s]")
     parser.add_argument("--pages", help="such as 1-3,7 or 5- [all]")
     parser.add_argument("--password", help="for the files that need one")
     parser.add_argument("--model", help="name of a model, or its file [the shipped one]")

@@ -1,4 +1,4 @@
-"""Write the regions into the PDF itself, as annotations that any reader shows, hides, lists and edits.
+"""Write the regions into the PDF itself, as annotations that any reader shows, hides, lists and edits; a layer a class.
 
 Each region is a Square annotation with an appearance stream of its own, so every reader draws the same box and tag.
 Its /Rect holds box and tag together; /RD is the difference, so /Rect less /RD is the region. PDF 32000-1, 12.5.
@@ -72,6 +72,7 @@ def _annotate(document: PdfFile | ScanFile, layout: DocumentLayout, file: Binary
         if len(writer.pages) != document.num_pages:
             raise ValueError(f"pypdf finds {len(writer.pages)} pages, pdfium {document.num_pages}")
         resources = _shared_resources(writer)
+        layers = _layers(writer, sorted({region.label for page in layout.pages for region in page.regions}))
         for page in layout.pages:
             try:
                 if not page.regions:
@@ -81,7 +82,9 @@ def _annotate(document: PdfFile | ScanFile, layout: DocumentLayout, file: Binary
                 # a list of its own: pages may share one, and what it held may be no list
                 sheet[NameObject("/Annots")] = ArrayObject(sheet.annotations or ())
                 for region in page.regions:
-                    writer.add_annotation(sheet, _annotation(writer, region, frame, resources))
+                    annotation = _annotation(writer, region, frame, resources)
+                    annotation[NameObject("/OC")] = layers[region.label]
+                    writer.add_annotation(sheet, annotation)
             except Exception as error:  # one page must not cost the others their boxes
                 logger.warning("%s page %d: not annotated: %s", document.name, page.number, error)
         writer.write(file)
@@ -162,6 +165,34 @@ def _shared_resources(writer: PdfWriter) -> IndirectObject:
         NameObject("/ExtGState"): DictionaryObject(states),
     }
     return writer._add_object(DictionaryObject(resources))
+
+
+def _layers(writer: PdfWriter, labels: Iterable[str]) -> dict[str, IndirectObject]:
+    """An optional content group per class, which readers list as layers to show and hide; the document's own stay.
+
+    PDF 32000-1, 8.11.4.
+    """
+    from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
+
+    groups = {
+        label: writer._add_object(
+            DictionaryObject(
+                {NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): TextStringObject(f"Layout: {label}")}
+            )
+        )
+        for label in labels
+    }
+    if not groups:
+        return groups
+    own = writer.root_object.get("/OCProperties")
+    properties = own.get_object() if own is not None else DictionaryObject()
+    settings = properties["/D"].get_object() if "/D" in properties else DictionaryObject()
+    for place, key in ((properties, "/OCGs"), (settings, "/Order"), (settings, "/ON")):
+        there = place[key].get_object() if key in place else ()
+        place[NameObject(key)] = ArrayObject([*there, *groups.values()])
+    properties[NameObject("/D")] = settings
+    writer.root_object[NameObject("/OCProperties")] = properties
+    return groups
 
 
 def _text_width(text: str) -> float:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from PIL import Image
 
 from layoutdeit.annotate import annotate_pdf
 from layoutdeit.draw import crop_regions, draw_regions
 from layoutdeit.geometry import points_to_pixels, xyxy_to_xywh
+from layoutdeit.html import to_html
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, PageLayout
 from layoutdeit.markdown import to_markdown
@@ -112,18 +114,29 @@ def export_crops(layout: DocumentLayout, document: Document, target: Path) -> Pa
 
 def export_markdown(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.md and the pictures of its figures and tables in <target>/figures (see markdown.py)."""
-    folder = target / "figures"
+    images = _figure_pictures(layout, document, target)
+    return _write_text(_with_suffix(target, ".md"), to_markdown(layout, images))
+
+
+def export_html(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.html and the pictures of its figures and tables in <target>/figures (see html.py)."""
+    images = {key: quote(name) for key, name in _figure_pictures(layout, document, target).items()}
+    return _write_text(_with_suffix(target, ".html"), to_html(layout, images))
+
+
+def _figure_pictures(layout: DocumentLayout, document: Document, target: Path) -> dict[tuple[int, int], str]:
+    """Write pictures of figures, and of tables without cells; their places relative to the target's folder."""
     images: dict[tuple[int, int], str] = {}
     for page in _readable(layout):
-        shown = [index for index, region in enumerate(page.regions) if region.label in ("figure", "table")]
+        shown = [i for i, r in enumerate(page.regions) if r.label == "figure" or (r.label == "table" and not r.cells)]
         if not shown:
             continue
         crops = crop_regions(document.render(page.number - 1).image, page)
         for index in shown:
             name = f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
-            _write_png(folder / name, crops[index])
+            _write_png(target / "figures" / name, crops[index])
             images[page.number, index] = f"{target.name}/figures/{name}"
-    return _write_text(_with_suffix(target, ".md"), to_markdown(layout, images))
+    return images
 
 
 Exporter = Callable[[DocumentLayout, Document, Path], Path]  # returns the file or folder that it wrote
@@ -134,6 +147,7 @@ EXPORTERS: dict[str, Exporter] = {
     "coco": export_coco,
     "csv": export_csv,
     "md": export_markdown,
+    "html": export_html,
     "crops": export_crops,
 }
 

@@ -21,6 +21,10 @@ class Region:
     box: tuple[float, float, float, float]
     text: str | None = None
     corrected: bool = False  # a person drew, moved or relabelled it
+    print_size: float | None = None  # line height of its print in points, where the page has a text layer
+    cells: tuple[tuple[str, ...], ...] | None = None  # of a table whose words show rows and columns
+    level: int | None = None  # of a title: 1 the document's, 2 a section's, ... (structure.py)
+    caption_of: int | None = None  # index, on its page, of the figure or table that this text describes (structure.py)
 
     def __post_init__(self) -> None:
         label_by_name(self.label)
@@ -40,13 +44,27 @@ class Region:
             "box": [round(float(edge), 2) for edge in self.box],
             "text": self.text,
             "corrected": self.corrected,
+            "print_size": None if self.print_size is None else round(self.print_size, 2),
+            "cells": None if self.cells is None else [list(row) for row in self.cells],
+            "level": self.level,
+            "caption_of": self.caption_of,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Region:
         """Read what `to_dict` wrote."""
-        box = tuple(map(float, data["box"]))
-        return cls(data["label"], float(data["score"]), box, data.get("text"), bool(data.get("corrected")))
+        cells = data.get("cells")
+        return cls(
+            label=data["label"],
+            score=float(data["score"]),
+            box=tuple(map(float, data["box"])),
+            text=data.get("text"),
+            corrected=bool(data.get("corrected")),
+            print_size=data.get("print_size"),
+            cells=None if cells is None else tuple(tuple(map(str, row)) for row in cells),
+            level=data.get("level"),
+            caption_of=data.get("caption_of"),
+        )
 
 
 @dataclass(frozen=True)

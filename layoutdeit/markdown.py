@@ -1,4 +1,4 @@
-"""The result as Markdown (CommonMark): titles as headings, lists as lists, figures and tables as pictures.
+"""The result as Markdown: titles as headings, lists as lists, tables as cells where there are any, figures as pictures.
 
 Text comes from strangers' documents: whatever Markdown or HTML would read as markup is escaped.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from layoutdeit.layout import DocumentLayout, Region
 from layoutdeit.reading import join_lines
+from layoutdeit.table_cells import Cells
 
 BULLET = re.compile(
     r"\s*(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2014*\u00b7-]|(\d{1,3})[.)]|\(\w{1,3}\)|\[\d{1,4}\])\s+(?=\S)"
@@ -50,17 +51,28 @@ def heading_level(text: str) -> int:
 
 def _block(region: Region, image: str | None) -> str:
     text = join_lines(region.text or "")
+    if region.cells is not None:
+        return _table(region.cells)
     if image is not None:
         return f"![{region.label}](<{image}>)"
     if region.label == "title":
-        return f"{'#' * heading_level(text)} {escape(text)}" if text else ""
+        return f"{'#' * (region.level or heading_level(text))} {escape(text)}" if text else ""
     if region.label == "list":
-        return "\n".join(_items(region.text or ""))
-    return escape(text)
+        return "\n".join(f"{marker} {escape(item)}" for marker, item in list_items(region.text or ""))
+    return f"*{escape(text)}*" if region.caption_of is not None else escape(text)
 
 
-def _items(text: str) -> list[str]:
-    """A list's lines gathered into items: a bullet or number starts one, any other line goes on with the last."""
+def _table(cells: Cells) -> str:
+    """Rows of a table as GitHub's Markdown has them; the first is the heading."""
+    rows = ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in cells]
+    return "\n".join([rows[0], "|" + " --- |" * len(cells[0]), *rows[1:]])
+
+
+def list_items(text: str) -> list[tuple[str, str]]:
+    """A list's lines gathered into items (marker, text): a bullet or number starts one, any other line goes on.
+
+    The marker is "-", or the number with a full stop.
+    """
     items: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         match = BULLET.match(line)
@@ -69,4 +81,4 @@ def _items(text: str) -> list[str]:
             items.append((marker, [line[match.end() :] if match else line]))
         else:
             items[-1][1].append(line)
-    return [f"{marker} {escape(join_lines(chr(10).join(lines)))}" for marker, lines in items]
+    return [(marker, join_lines("\n".join(lines))) for marker, lines in items]

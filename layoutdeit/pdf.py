@@ -159,11 +159,14 @@ class Document:
         from layoutdeit.reading import Word
 
         frame = self.frame(index)
-        header, edges = self._ask("words", index, max_payload=MAX_OUTPUT_BYTES)
+        header, values = self._ask("words", index, max_payload=MAX_OUTPUT_BYTES)
         if not header["texts"]:
             return ()
-        boxes = frame.to_display(np.frombuffer(edges)).tolist()
-        return tuple(Word(text, tuple(box)) for text, box in zip(header["texts"], boxes, strict=True))
+        rows = np.frombuffer(values).reshape(-1, 5)  # left, bottom, right, top, line height
+        boxes, heights = frame.to_display(rows[:, :4]).tolist(), (rows[:, 4] * frame.user_unit).tolist()
+        return tuple(
+            Word(text, tuple(box), height) for text, box, height in zip(header["texts"], boxes, heights, strict=True)
+        )
 
     def annotate(self, layout: DocumentLayout, file: BinaryIO) -> None:
         """Write the document with the regions of `layout` as annotations (see annotate.py). Raises PdfError."""

@@ -77,8 +77,9 @@ class _Session:
         return {**answer, "retire": picture.is_stuck}, picture.image.tobytes()
 
     def words(self, *, index: int) -> Answer:
-        texts, boxes = self._document.words(index)
-        return {"texts": texts}, array("d", chain.from_iterable(boxes)).tobytes()
+        texts, boxes, heights = self._document.words(index)
+        rows = ((*box, height) for box, height in zip(boxes, heights, strict=True))  # (W, 5)
+        return {"texts": texts}, array("d", chain.from_iterable(rows)).tobytes()
 
     def plain(self, *, copy: str | None) -> Answer:
         with self._document.open_plain(copy) as stream:

@@ -1,4 +1,4 @@
-"""Reading a page: the words of its text layer, the text of a region, and the order of the regions.
+"""Reading a page's text layer: which words a region holds, its text, its print size, and a box tight around them.
 
 Boxes are xyxy in points of the page as displayed. `pdf.py` gives the words; `analyze.py` asks the rest.
 """
@@ -14,15 +14,20 @@ import numpy as np
 SOFT_HYPHEN = "\u00ad"
 DIVIDED = re.compile(r"(?:^|[\s(\"'\u201c\u2018])[^\W\d_]{2,}[-\u2010]$")  # a word of letters alone, hyphen last
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
-FULL_WIDTH = 0.6  # a region wider than this share of the page's regions together spans the columns
+SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
+REACH = 1.0  # points: a word whose centre lies this far outside a box still belongs to it
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the text layer and the box around its glyphs, xyxy in points of the page as displayed."""
+    """A word of the text layer and the box around its glyphs, xyxy in points of the page as displayed.
+
+    line_height: of its font, in points, whatever letters it is made of; 0 where it is not known.
+    """
 
     text: str
     box: tuple[float, float, float, float]
+    line_height: float = 0.0
 
 
 def region_texts(boxes_xyxy: np.ndarray, words: Sequence[Word]) -> list[str | None]:
@@ -34,14 +39,48 @@ def region_texts(boxes_xyxy: np.ndarray, words: Sequence[Word]) -> list[str | No
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     if not words:
         return [None] * len(boxes)
+    lines_of = [group_lines(words_in(box, words)) for box in boxes]
+    return ["\n".join(" ".join(word.text for word in line) for line in lines) for lines in lines_of]
+
+
+def words_in(box: Sequence[float], words: Sequence[Word], reach: float = 0.0) -> list[Word]:
+    """The words whose centres lie in a box (4,), or at most `reach` points outside it."""
+    if not words:
+        return []
     edges = np.array([word.box for word in words])  # (W, 4)
     centres = (edges[:, :2] + edges[:, 2:]) / 2  # (W, 2)
-    texts: list[str | None] = []
-    for box in boxes:
-        inside = np.all((centres >= box[:2]) & (centres <= box[2:]), axis=1)  # (W,)
-        lines = group_lines([words[index] for index in np.flatnonzero(inside)])
-        texts.append("\n".join(" ".join(word.text for word in line) for line in lines))
-    return texts
+    box = np.asarray(box, dtype=np.float64)
+    inside = np.all((centres >= box[:2] - reach) & (centres <= box[2:] + reach), axis=1)
+    return [words[index] for index in np.flatnonzero(inside)]
+
+
+def print_size(words: Sequence[Word]) -> float | None:
+    """The line height that most letters of the words have, in points; None where none is known."""
+    heights = [word.line_height for word in words for _ in word.text if word.line_height > 0]
+    return float(np.median(heights)) if heights else None
+
+
+def snap_to_words(
+    boxes_xyxy: np.ndarray, labels: Sequence[str], words: Sequence[Word]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of text, titles and lists made tight around their words. -> boxes (N, 4), whether each holds any (N,).
+
+    A word belongs to the box that holds its centre; other classes, and pages without a text layer, stay as they are and
+    count as full.
+    """
+    boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    is_full = np.ones(len(boxes), dtype=bool)
+    if not words:
+        return boxes, is_full
+    for index, label in enumerate(labels):
+        if label not in SNAPPED:
+            continue
+        inside = np.array([word.box for word in words_in(boxes[index], words, REACH)]).reshape(-1, 4)
+        if len(inside):
+            boxes[index] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
+        else:
+            is_full[index] = False
+    return boxes, is_full
 
 
 def group_lines(words: Sequence[Word]) -> list[list[Word]]:
@@ -85,40 +124,3 @@ def join_lines(text: str) -> str:
         else:
             joined += line if CJK.match(joined[-1]) and CJK.match(line[0]) else f" {line}"
     return joined.replace(SOFT_HYPHEN, "")
-
-
-def reading_order(boxes_xyxy: np.ndarray) -> list[int]:
-    """Indices of the boxes in reading order. (N, 4) -> N indices.
-
-    A region as wide as the columns together cuts the page in bands; inside a band the columns, regions that share
-    horizontal extent, are read left to right, each from the top.
-    """
-    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
-    if not len(boxes):
-        return []
-    extent = boxes[:, 2].max() - boxes[:, 0].min()
-    is_wide = boxes[:, 2] - boxes[:, 0] > FULL_WIDTH * extent  # (N,)
-    order: list[int] = []
-    band: list[int] = []
-    for index in sorted(range(len(boxes)), key=lambda index: (boxes[index, 1], boxes[index, 0])):
-        if is_wide[index]:
-            order += _by_columns(boxes, band)
-            order.append(index)
-            band = []
-        else:
-            band.append(index)
-    return order + _by_columns(boxes, band)
-
-
-def _by_columns(boxes: np.ndarray, band: Sequence[int]) -> list[int]:
-    columns: list[list[int]] = []
-    right_edge = -np.inf
-    for index in sorted(band, key=lambda index: boxes[index, 0]):
-        x0, _, x1, _ = boxes[index]
-        # half of a region beyond the column so far starts a new one; boxes of one column overlap by nearly all
-        if not columns or right_edge - x0 < (x1 - x0) / 2:
-            columns.append([])
-            right_edge = x1
-        columns[-1].append(index)
-        right_edge = max(right_edge, x1)
-    return [index for column in columns for index in sorted(column, key=lambda index: boxes[index, 1])]

@@ -10,13 +10,16 @@ import pypdfium2.raw as pdfium_c
 END_OF_LINE_HYPHEN = 2  # the code pdfium gives for it
 
 
-def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
-    """Words in the order of the file and their boxes in user space (left, bottom, right, top), y up.
+def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]], list[float]]:
+    """Words in the order of the file, their boxes in user space (left, bottom, right, top), y up, and line heights.
 
-    What pdfium takes for a space or a line break ends a word.
+    What pdfium takes for a space or a line break ends a word. The line height is that of its first character's font,
+    in user space, whatever the character: "a" has that of "A".
     """
     texts: list[str] = []
     boxes: list[list[float]] = []
+    heights: list[float] = []
+    loose = pdfium_c.FS_RECTF()
     left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
     edges = byref(left), byref(right), byref(bottom), byref(top)  # once: a page has thousands of characters
     text_page = page.get_textpage()
@@ -37,10 +40,13 @@ def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
             else:
                 texts.append(character)
                 boxes.append(box)
+                pdfium_c.FPDFText_GetLooseCharBox(text_page, index, byref(loose))
+                # the longer side: text may run upwards
+                heights.append(max(abs(loose.top - loose.bottom), abs(loose.right - loose.left)))
             is_inside_word = code != END_OF_LINE_HYPHEN  # the other half is on the next line
     finally:
         text_page.close()
-    return texts, boxes
+    return texts, boxes, heights
 
 
 def _character(code: int) -> str:

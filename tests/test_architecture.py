@@ -25,7 +25,8 @@ TRAINING = (
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
-    "pdf frame render text_layer reading analyze annotate markdown export batch"
+    "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
+    "markdown html export batch"
 )
 CORPUS = "corpus"
 TRUNKS = {

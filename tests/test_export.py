@@ -42,6 +42,7 @@ def test_every_format_writes_what_it_says(layout, document, tmp_path):
     assert files == [
         "out/report.v1.annotated.pdf",
         "out/report.v1.csv",
+        "out/report.v1.html",
         "out/report.v1.json",
         "out/report.v1.md",
         "out/report.v1/coco/annotations.json",
@@ -98,7 +99,7 @@ def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
 
 
 def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
-    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv, md, crops"):
+    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv, md, html, crops"):
         export(layout, document, tmp_path / "x", ["json", "docx"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="no format"):

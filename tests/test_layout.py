@@ -40,6 +40,7 @@ def test_schema_has_what_was_promised():
     assert data.keys() >= {"source", "model", "pages"}
     assert data["pages"][0].keys() >= {"number", "width", "height", "regions", "error"}
     region = {"label": "title", "score": 0.93, "box": [1, 2, 3, 4], "text": None, "corrected": False}
+    region |= {"print_size": None, "cells": None, "level": None, "caption_of": None}
     assert data["pages"][0]["regions"][0] == region
     assert data["pages"][0]["error"] is None
 

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from layoutdeit.reading import Word, group_lines, join_lines, reading_order, region_texts
+from layoutdeit.reading import Word, group_lines, join_lines, print_size, region_texts, snap_to_words
 
 TWO_LINES = [
     Word("world", (40, 10, 70, 20)),
@@ -33,23 +31,22 @@ def test_a_tall_word_does_not_swallow_the_next_line():
     assert [[word.text for word in line] for line in group_lines(tall)] == [["A", "b"], ["next"]]
 
 
-def test_columns_are_read_one_after_the_other():
-    title, left, right, low_left = [50, 10, 550, 40], [50, 60, 290, 300], [310, 55, 550, 200], [50, 310, 290, 500]
-    table, after = [50, 520, 550, 600], [310, 620, 550, 700]
-    boxes = [after, table, low_left, right, left, title]
-    assert [boxes[index] for index in reading_order(boxes)] == [title, left, low_left, right, table, after]
+def test_boxes_of_words_become_tight_and_empty_ones_are_known():
+    given = [[0, 0, 100, 50], [0, 0, 100, 50], [200, 200, 300, 300]]
+    boxes, is_full = snap_to_words(given, ["text", "figure", "list"], TWO_LINES)
+    assert boxes.tolist() == [[5, 9, 73, 34], [0, 0, 100, 50], [200, 200, 300, 300]]
+    assert is_full.tolist() == [True, True, False]
 
 
-def test_indented_regions_stay_in_their_column():
-    boxes = [[50, 10, 200, 40], [70, 50, 280, 90], [50, 100, 280, 140], [320, 10, 540, 140]]
-    assert reading_order(boxes) == [0, 1, 2, 3]
+def test_without_a_text_layer_boxes_stay():
+    boxes, is_full = snap_to_words([[0, 0, 100, 50]], ["text"], [])
+    assert boxes.tolist() == [[0, 0, 100, 50]] and is_full.tolist() == [True]
+    assert snap_to_words(np.zeros((0, 4)), [], TWO_LINES)[0].shape == (0, 4)
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=8))
-def test_order_has_every_box_once(corners):
-    boxes = [(x, y, x + w, y + h) for x, y, w, h in corners]
-    assert sorted(reading_order(np.array(boxes).reshape(-1, 4))) == list(range(len(boxes)))
+def test_print_size_is_that_of_most_letters():
+    words = [Word("Large", (0, 0, 9, 9), 20.0), Word("small print", (0, 0, 9, 9), 10.0), Word("x", (0, 0, 1, 1))]
+    assert print_size(words) == 10 and print_size(words[2:]) is None and print_size([]) is None
 
 
 @pytest.mark.parametrize(

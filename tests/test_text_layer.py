@@ -20,6 +20,16 @@ def test_words_are_where_their_ink_is(rotate, user_unit):
     np.testing.assert_allclose([word.box], ink, atol=1.5)
 
 
+@pytest.mark.parametrize("rotate", [0, 90])
+@pytest.mark.parametrize("user_unit", [None, 2])
+def test_line_height_is_that_of_the_font_whatever_the_letters(rotate, user_unit):
+    content = written("an", 150, 300, 20) + written("Ag", 150, 240, 20) + written("an", 150, 200, 40)
+    with open_document(make_pdf(Sheet(content, (0, 0, 400, 500), None, rotate, user_unit))) as document:
+        low, high, large = sorted(word.line_height for word in document.words(0))
+    assert low == pytest.approx(high) and large == pytest.approx(2 * low)
+    assert 20 * (user_unit or 1) < low < 32 * (user_unit or 1)
+
+
 def test_words_come_in_the_order_of_the_file():
     content = written("second line", 72, 600) + written("first", 72, 700)
     with open_document(make_pdf(Sheet(content))) as document:

@@ -1,0 +1,52 @@
+"""The order in which a page's regions are read: columns, and figures and tables that reach across them. NumPy only.
+
+T. Breuel, High performance document layout analysis (SDIUT 2003), sec. 4: a partial order of pairs, sorted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MIN_SHARED = 0.1  # of the narrower box's width: what two boxes share where one stands above the other
+
+
+def reading_order(boxes_xyxy: np.ndarray) -> list[int]:
+    """Indices of the boxes in reading order, left to right, top to bottom. (N, 4) -> N indices.
+
+    A box comes before another that it stands above, where the two share width; and before one to its right, unless a
+    box across both stands between them, as a figure over two columns does. Where boxes contradict each other, the
+    higher one comes first.
+    """
+    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    before, across = _is_before(boxes), _share_width(boxes)
+    left = sorted(range(len(boxes)), key=lambda index: (boxes[index, 1], boxes[index, 0]))
+    order: list[int] = []
+    while left:
+        free = [index for index in left if not before[left, index].any()] or left[:1]
+        below = [index for index in free if order and across[order[-1], index]]  # on in the same column, if possible
+        order.append((below or free)[0])
+        left.remove(order[-1])
+    return order
+
+
+def _is_before(boxes: np.ndarray) -> np.ndarray:
+    """Whether the row's box must be read before the column's. (N, 4) -> (N, N) bool."""
+    across = _share_width(boxes)  # (N, N)
+    middles = (boxes[:, 1] + boxes[:, 3]) / 2
+    is_above = across & (boxes[:, None, 1] < boxes[None, :, 1])
+    is_left = ~across & (boxes[:, None, 0] < boxes[None, :, 0])
+    # a box across both, lying between them from top to bottom, separates what is left of it from what is right
+    tops, bottoms = np.minimum(middles[:, None], middles[None, :]), np.maximum(middles[:, None], middles[None, :])
+    is_between = (middles[:, None, None] > tops) & (middles[:, None, None] < bottoms)  # (K, N, N)
+    is_separated = (across[:, :, None] & across[:, None, :] & is_between).any(axis=0)
+    before = is_above | (is_left & ~is_separated)
+    np.fill_diagonal(before, False)
+    return before
+
+
+def _share_width(boxes: np.ndarray) -> np.ndarray:
+    """Whether two boxes share width. (N, 4) -> (N, N) bool."""
+    low, high = boxes[:, 0], boxes[:, 2]
+    shared = np.minimum(high[:, None], high[None, :]) - np.maximum(low[:, None], low[None, :])
+    sides = np.maximum(np.minimum((high - low)[:, None], (high - low)[None, :]), 1e-9)
+    return shared > MIN_SHARED * sides

@@ -1,0 +1,166 @@
+"""What a document's regions are to each other: levels of headings, captions of figures and tables, running heads.
+
+The last step of an analysis, over the light records of all pages; `structured` may be applied again after a person has
+changed regions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from layoutdeit.layout import DocumentLayout, PageLayout, Region
+
+MARGIN = 0.1  # of the page's height, at the top and at the bottom: where running heads and page numbers stand
+MIN_REPEATS = 3  # pages that must carry a running head before it counts as one
+SAME_SIZE = 1.06  # ratio of line heights up to which two headings are set alike
+MAX_LEVEL = 6
+MAX_CAPTION_GAP = 40.0  # points between a figure or table and its caption
+NUMBERED = re.compile(r"\s*(?:(\d{1,2}(?:\.\d{1,2})*)\.?|([IVX]{1,4})\.|([A-H])\.)\s+\S")
+PAGE_NUMBER = re.compile(
+    r"\W*(?:(?:page|p\.|seite)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of|von)\s*\d{1,4})?\W*", re.IGNORECASE
+)
+# How captions begin, in the languages of the pages that were at hand.
+FIGURE_WORDS = (
+    r"fig(?:ure|ura|\.)?|abb(?:ildung|\.)?|scheme|chart|plate|\u56fe|\u56f3"
+    r"|\u0440\u0438\u0441(?:\u0443\u043d\u043e\u043a|\.)?"
+)
+TABLE_WORDS = r"tab(?:le|elle|leau|la|\.)?|\u0442\u0430\u0431\u043b(?:\u0438\u0446\u0430|\.)?|\u8868"
+NUMBER = r"\s*\.?\s*(?:[A-Z]?\d{1,3}|[IVX]{1,4})\b"
+CAPTION = {
+    "figure": re.compile(rf"\s*(?:{FIGURE_WORDS}){NUMBER}", re.IGNORECASE),
+    "table": re.compile(rf"\s*(?:{TABLE_WORDS}){NUMBER}", re.IGNORECASE),
+}
+
+
+def structured(layout: DocumentLayout) -> DocumentLayout:
+    """The document without running heads and page numbers, its headings with levels, captions tied to what they name.
+
+    `Region.level` is 1 (the document's title) to 6 for titles; `Region.caption_of` is the index, among the regions of
+    the same page, of the figure or table that a text describes.
+    """
+    heads = _running_heads(layout.pages)
+    pages = [
+        replace(page, regions=tuple(r for i, r in enumerate(page.regions) if (page.number, i) not in heads))
+        for page in layout.pages
+    ]
+    levels = _levels([(page, region) for page in pages for region in page.regions if region.label == "title"])
+    finished = []
+    for page in pages:
+        captions = _captions(page.regions)
+        regions = tuple(
+            replace(region, level=levels.get((page.number, region.box)), caption_of=captions.get(index))
+            for index, region in enumerate(page.regions)
+        )
+        finished.append(replace(page, regions=regions))
+    return replace(layout, pages=tuple(finished))
+
+
+def _running_heads(pages: Sequence[PageLayout]) -> set[tuple[int, int]]:
+    """(page number, index) of what stands in a margin and is a page number, or the same on several pages."""
+    marginal: list[tuple[int, int, str]] = []
+    for page in pages:
+        for index, region in enumerate(page.regions):
+            middle = (region.box[1] + region.box[3]) / 2
+            is_marginal = not MARGIN < middle / max(page.height, 1) < 1 - MARGIN
+            is_low = region.box[3] - region.box[1] < MARGIN / 2 * page.height
+            if region.label in ("text", "title") and region.text and is_marginal and is_low and not region.corrected:
+                marginal.append((page.number, index, " ".join(region.text.split())))
+    # digits count as equal: "Smith et al. 3" and "Smith et al. 4" are one head
+    counts = Counter(re.sub(r"\d+", "#", text).casefold() for _, _, text in marginal)
+    return {
+        (number, index)
+        for number, index, text in marginal
+        if PAGE_NUMBER.fullmatch(text) or counts[re.sub(r"\d+", "#", text).casefold()] >= MIN_REPEATS
+    }
+
+
+def _levels(titles: Sequence[tuple[PageLayout, Region]]) -> dict[tuple[int, tuple[float, ...]], int]:
+    """The level of each heading: by its number where it has one, otherwise by the size of its print.
+
+    Headings of one size have the level that the numbered ones among them have most often; other sizes follow in order.
+    """
+    if not titles:
+        return {}
+    first = titles[0][0].number
+    document_title = _document_title(titles)
+    others = [(page, region) for page, region in titles if region is not document_title]
+    sizes = _size_groups([region.print_size for _, region in others if region.print_size])
+    level_of_group: dict[int, int] = {}
+    for group in range(len(sizes)):
+        numbered = [
+            level
+            for _, region in others
+            if _group(sizes, region.print_size) == group and (level := _level_of_number(region.text)) is not None
+        ]
+        above = level_of_group.get(group - 1, 1)
+        level_of_group[group] = Counter(numbered).most_common(1)[0][0] if numbered else min(above + 1, MAX_LEVEL)
+    levels = {}
+    for page, region in others:
+        level = _level_of_number(region.text)
+        if level is None:
+            level = level_of_group.get(_group(sizes, region.print_size), 2)
+        levels[page.number, region.box] = level
+    title_level = _level_of_number(document_title.text) or 1  # "1 Introduction" is no document's title
+    levels[first, document_title.box] = title_level
+    return levels
+
+
+def _document_title(titles: Sequence[tuple[PageLayout, Region]]) -> Region:
+    """Of the headings on the first page that has any: the one in a print of its own and the largest, or the topmost."""
+    first = titles[0][0].number
+    opening = [region for page, region in titles if page.number == first]
+    largest = max(opening, key=lambda region: (region.print_size or 0, -region.box[1]))
+    alike = [region for _, region in titles if (region.print_size or 0) * SAME_SIZE >= (largest.print_size or 0)]
+    return largest if len(alike) == 1 else min(opening, key=lambda region: region.box[1])
+
+
+def _level_of_number(text: str | None) -> int | None:
+    """ "3 Method" is 2, "3.2 Data" 3, "IV. Results" 2, "B. Proofs" 3; None without a number."""
+    found = NUMBERED.match(text or "")
+    if found is None:
+        return None
+    if found[1]:
+        return min(MAX_LEVEL, 2 + found[1].count("."))
+    return 2 if found[2] else 3
+
+
+def _size_groups(sizes: Sequence[float]) -> list[float]:
+    """The different sizes of print, largest first; what is alike to SAME_SIZE is one."""
+    groups: list[float] = []
+    for size in sorted(sizes, reverse=True):
+        if not groups or groups[-1] > size * SAME_SIZE:
+            groups.append(size)
+    return groups
+
+
+def _group(groups: Sequence[float], size: float | None) -> int | None:
+    if not size:
+        return None
+    return next((index for index, largest in enumerate(groups) if largest <= size * SAME_SIZE), None)
+
+
+def _captions(regions: Sequence[Region]) -> dict[int, int]:
+    """Index of a caption -> index of the nearest figure or table of its kind, above, below or beside it."""
+    found: dict[int, int] = {}
+    for index, region in enumerate(regions):
+        if region.label != "text" or not region.text:
+            continue
+        kind = next((kind for kind, beginning in CAPTION.items() if beginning.match(region.text)), None)
+        rivals = [
+            (gap, other)
+            for other, candidate in enumerate(regions)
+            if candidate.label == kind and (gap := _gap(region, candidate)) <= MAX_CAPTION_GAP
+        ]
+        if rivals:
+            found[index] = min(rivals)[1]
+    return found
+
+
+def _gap(one: Region, other: Region) -> float:
+    """Points of white between two boxes; 0 where they touch."""
+    dx = max(0.0, one.box[0] - other.box[2], other.box[0] - one.box[2])
+    dy = max(0.0, one.box[1] - other.box[3], other.box[1] - one.box[3])
+    return max(dx, dy)

@@ -1,0 +1,46 @@
+from layoutdeit.reading import Word
+from layoutdeit.table_cells import table_cells
+
+
+def line(y: float, *words: tuple[float, str]) -> list[Word]:
+    """Words at their left edges, 5 points a letter, 10 high."""
+    return [Word(text, (x, y, x + 5 * len(text), y + 10), 12.0) for x, text in words]
+
+
+ROWS = [
+    *line(0, (0, "Drug"), (60, "Mean"), (83, "dose"), (140, "N")),
+    *line(14, (0, "Aspirin"), (60, "12.5"), (140, "30")),
+    *line(28, (0, "Heparin"), (140, "4")),
+    *line(42, (0, "No"), (13, "drug"), (60, "0"), (140, "122")),
+]
+BOX = (0, 0, 200, 60)
+
+
+def test_columns_are_parted_by_white_and_empty_cells_stay():
+    assert table_cells(BOX, ROWS) == (
+        ("Drug", "Mean dose", "N"), ("Aspirin", "12.5", "30"), ("Heparin", "", "4"), ("No drug", "0", "122"),
+    )  # fmt: skip
+
+
+def test_right_aligned_numbers_are_one_column():
+    rows = [*line(0, (0, "a"), (100, "1")), *line(14, (0, "b"), (90, "123")), *line(28, (0, "c"), (80, "12345"))]
+    assert table_cells(BOX, rows) == (("a", "1"), ("b", "123"), ("c", "12345"))
+
+
+def test_a_heading_across_columns_stands_in_the_first_of_them():
+    rows = [*line(0, (60, "Mean"), (83, "and"), (101, "standard"), (144, "error")), *ROWS[3:]]
+    lines = [line(shift, (0, "Aspirin"), (60, "12.5"), (140, "30")) for shift in (14, 28, 42, 56, 70, 84)]
+    many = [word for words in lines for word in words]
+    table = table_cells((0, 0, 200, 120), [*rows[:4], *many])
+    assert table[0] == ("", "Mean and standard error", "") and table[1] == ("Aspirin", "12.5", "30")
+
+
+def test_only_words_inside_the_box_count():
+    assert table_cells(BOX, [*ROWS, *line(300, (0, "far"), (60, "away"))]) == table_cells(BOX, ROWS)
+
+
+def test_running_text_and_few_words_are_no_table():
+    prose = [word for y in (0, 14, 28) for word in line(y, (0, "running"), (38, "text"), (61, "goes"), (84, "on"))]
+    assert table_cells(BOX, prose) is None
+    assert table_cells(BOX, []) is None
+    assert table_cells(BOX, line(0, (0, "one"), (100, "row"))) is None
