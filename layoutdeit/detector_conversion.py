@@ -7,7 +7,7 @@ weights, where detectron2 does not look, so that the way back needs no guess.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ TORCH_SUFFIXES = (".pth", ".pt")
 
 
 def convert_file(
-    source: str | Path, target: str | Path, overrides: Sequence[str] = (), *, precision: str = "float32"
+    source: str | Path, target: str | Path, overrides: Sequence[str] = (), *, precision: str | None = None
 ) -> tuple[str, ...]:
     """Write target, atomically, and return what a reader should know, line by line.
 
     overrides: "key=value" of DetectorConfig, for a detectron2 file whose tensors do not tell all. precision: of a model
-    file that is written. FileNotFoundError or ValueError say what cannot be read or converted.
+    file that is written; None: float16 where that loses nothing, float32 elsewhere. FileNotFoundError or ValueError say
+    what cannot be read or converted.
     """
     source, target = Path(source), Path(target)
     if target.suffix not in (".safetensors", *TORCH_SUFFIXES):
@@ -52,20 +53,32 @@ def convert_file(
     return _convert_body(content, target, overrides)
 
 
-def _convert_ours(source: Path, target: Path, overrides: Sequence[str], precision: str) -> tuple[str, ...]:
+def settings_as_overrides(config: DetectorConfig) -> list[str]:
+    """Every setting of a detector as "key=value", to give to convert_file those of a model that is like it."""
+
+    def pairs(values: dict[str, Any], prefix: str) -> Iterator[str]:
+        for key, value in values.items():
+            if isinstance(value, dict):
+                yield from pairs(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}={list(value) if isinstance(value, tuple) else value}"
+
+    return list(pairs(asdict(config), ""))
+
+
+def _convert_ours(source: Path, target: Path, overrides: Sequence[str], precision: str | None) -> tuple[str, ...]:
     if overrides:
         raise ValueError(f"{source} has its own settings: {', '.join(overrides)} would make it another model")
     config, record, state = read_model_file(source)
     if target.suffix == ".safetensors":
-        save_model(target, state, config, record, precision=precision)
-        return (f"a model file of ours in {precision}",)
+        return (_save_ours(target, state, config, record, precision),)
     settings = json.dumps({"config": asdict(config), "record": record})
     _save_tensors(target, {"model": to_detectron2(state, num_classes=config.num_classes), OUR_ENTRY: settings})
     return (f"{len(state)} weights under detectron2's names, the settings beside them",)
 
 
 def _convert_theirs(
-    content: CheckpointFile, source: Path, target: Path, overrides: Sequence[str], precision: str
+    content: CheckpointFile, source: Path, target: Path, overrides: Sequence[str], precision: str | None
 ) -> tuple[str, ...]:
     if target.suffix != ".safetensors":
         raise ValueError(f"{source} is in detectron2's format already: {target} would be a copy")
@@ -74,15 +87,26 @@ def _convert_theirs(
     if kept is not None:
         config = config_from_dict(DetectorConfig, kept["config"])
         state = from_detectron2(content.state_dict, num_classes=config.num_classes)
-        save_model(target, state, config, kept["record"], precision=precision)
-        return (f"{len(state)} weights, with the settings that were beside them", *unused)
+        saved = _save_ours(target, state, config, kept["record"], precision)
+        return (saved, "the settings are those that were beside the weights", *unused)
     try:
         converted = convert_detector(content.state_dict, overrides)
     except UnknownGridError as error:
         raise ValueError(f"{error}; here that is backbone.grid_size_px=[H,W]") from error
     record = {"converted_from": source.name, "format": "detectron2", "overrides": list(overrides)}
-    save_model(target, converted.state, converted.config, record, precision=precision)
-    return (*converted.remarks, *unused)
+    saved = _save_ours(target, converted.state, converted.config, record, precision)
+    return (saved, *converted.remarks, *unused)
+
+
+def _save_ours(
+    path: Path, state: dict[str, Tensor], config: DetectorConfig, record: dict[str, Any], precision: str | None
+) -> str:
+    """Write a model file and say how exact it is."""
+    is_half = all(torch.equal(t, t.half().to(t.dtype)) for t in state.values() if t.is_floating_point())
+    precision = precision or ("float16" if is_half else "float32")
+    save_model(path, state, config, record, precision=precision)
+    loss = "rounded" if precision == "float16" and not is_half else "no bit lost"
+    return f"{len(state)} weights in {precision}, {loss}"
 
 
 def _convert_body(content: CheckpointFile, target: Path, overrides: Sequence[str]) -> tuple[str, ...]:

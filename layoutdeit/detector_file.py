@@ -63,6 +63,9 @@ def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], d
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no model file at {path}: give the name of a known model or a .safetensors file")
+    if path.suffix in (".pth", ".pt", ".pkl"):
+        command = f"python -m layoutdeit.weights convert {path} {path.stem}.safetensors"
+        raise ValueError(f"{path} is no model file of ours: {command} first")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

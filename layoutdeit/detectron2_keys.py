@@ -125,11 +125,10 @@ def _check_names(state: Mapping[str, Tensor], expected: Iterable[str], what: str
     expected = dict.fromkeys(expected)
     missing = [name for name in expected if name not in state]
     unknown = [name for name in state if name not in expected]
-    problems = [
-        f"{title}: {_shortened(names)}" for title, names in (("missing", missing), ("unknown", unknown)) if names
-    ]
-    if problems:
-        raise ValueError(f"these are not the weights of {what}; {'; '.join(problems)}")
+    if missing or unknown:
+        lists = {"missing": missing, "unknown names": unknown}
+        listed = "; ".join(f"{title}: {_shortened(names)}" for title, names in lists.items() if names)
+        raise ValueError(f"these are not the weights of {what}; {listed}")
 
 
 def _check_class_rows(state: Mapping[str, Tensor], num_classes: int | None) -> None:

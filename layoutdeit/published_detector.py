@@ -58,7 +58,9 @@ def convert_detector(state: Mapping[str, Tensor], overrides: Sequence[str] = ())
     made = {name for name in ("norm.weight", "norm.bias") if name in converted.report.missing}
     weights = {name: tensor for name, tensor in converted.state_dict.items() if name not in made}
     ours = from_detectron2({**{f"{DETECTRON2_BODY}{name}": t for name, t in weights.items()}, **others})
-    settings, remarks = _read_settings(ours, converted, state)
+    told = {override.partition("=")[0] for override in overrides}
+    settings, conclusions = _read_settings(ours, converted, state)
+    remarks = [remark for key, remark in conclusions.items() if key not in told]
     config = load_config(DetectorConfig, overrides=[*settings, *overrides])
     _check_shapes(config, ours)
     dropped = tuple(f"left out {key}: {reason}" for key, reason in converted.report.dropped.items())
@@ -84,8 +86,8 @@ def _split(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Te
 
 def _read_settings(
     ours: Mapping[str, Tensor], converted: Converted, theirs: Mapping[str, Tensor]
-) -> tuple[list[str], tuple[str, ...]]:
-    """ "key=value" of every setting that tensors tell, and what was concluded rather than read."""
+) -> tuple[list[str], dict[str, str]]:
+    """Every setting that tensors tell, as "key=value", and by key what was concluded rather than read."""
     dims = converted.dimensions
     num_classes = len(ours["box_stages.0.predictor.cls_score.bias"]) - 1
     if num_classes != NUM_CLASSES:
@@ -113,13 +115,14 @@ def _read_settings(
         values["proposals.train_proposals"] = 2000  # as the published Cascade R-CNNs were trained
     if mean is not None:
         values |= {"input.mean": mean, "input.std": std}
-    remarks = (
-        f"format of the DeiT: {converted.format_name}",
-        f"pixel mean and deviation: {source}",
-        f"positions are resized by {rule}, as the published {'DeiT-B' if dims.distilled else 'DiT'} detectors do "
-        "(backbone.position_resize=... where these weights were trained otherwise)",
-    )
-    return [f"{key}={value}" for key, value in values.items()], remarks
+    conclusions = {
+        "": f"format of the DeiT: {converted.format_name}",
+        "input.mean": f"pixel mean and deviation: {source}",
+        "backbone.position_resize": f"positions are resized by {rule}, as the published "
+        f"{'DeiT-B' if dims.distilled else 'DiT'} detectors do (backbone.position_resize=... where these weights were "
+        "trained otherwise)",
+    }
+    return [f"{key}={value}" for key, value in values.items()], conclusions
 
 
 def _read_normalisation(

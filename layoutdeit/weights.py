@@ -94,22 +94,33 @@ def main(arguments: list[str] | None = None) -> int:
     pull.set_defaults(run=_pull)
 
     verify = commands.add_parser("verify", help="check the files that are here against what is stated or recorded")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="by default all models that are here")
+    verify.add_argument("names", nargs="*", metavar="NAME|FILE", help="by default all known models that are here")
     verify.set_defaults(run=_verify)
 
     convert = commands.add_parser("convert", help="a model file of ours to detectron2's .pth, a .pth to a model file")
-    convert.add_argument("source", type=Path, metavar="IN", help="a .safetensors or .pth file")
+    convert.add_argument(
+        "source", metavar="IN", help="a .safetensors or .pth file, or the name of a model that is here"
+    )
     convert.add_argument(
         "target", type=Path, metavar="OUT", help="what to write: .safetensors is ours, .pth detectron2's"
     )
     convert.add_argument(
         "settings", nargs="*", metavar="key=value", help="of the detector, where a .pth does not tell or tells wrong"
     )
-    convert.add_argument("--precision", choices=PRECISIONS, default="float32", help="of a model file that is written")
+    convert.add_argument(
+        "--precision", choices=PRECISIONS, help="of a model file; by default the least that loses nothing"
+    )
+    convert.add_argument(
+        "--like", metavar="NAME|FILE", help="a model whose settings a .pth has that does not tell them"
+    )
     convert.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     convert.set_defaults(run=_convert)
 
-    options = parser.parse_args(arguments)
+    options, others = parser.parse_known_args(arguments)
+    if others:  # argparse gives up a list of settings at the first option: those after it are taken here
+        if not hasattr(options, "settings") or any(other.startswith("-") for other in others):
+            parser.error(f"unrecognized arguments: {' '.join(others)}")
+        options.settings += others
     try:
         return options.run(options)
     except (ValueError, OSError) as error:
@@ -165,7 +176,9 @@ def _verify(options: argparse.Namespace) -> int:
     num_failed = 0
     for name in names:
         try:
-            sha256, expected = check_model(name), expected_sha256(resolve_model(name))
+            path = resolve_model(name)
+            sha256, expected = check_model(name) if name in MODELS else checked_sha256(path), expected_sha256(path)
+            read_model_file(path)
             print(f"{name}: sha256 {sha256}, {'as expected' if expected else 'and no record to compare it with'}")
         except (ValueError, OSError) as error:
             num_failed += 1
@@ -176,9 +189,13 @@ def _verify(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     if options.target.exists() and not options.overwrite:
         raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
-    from layoutdeit.detector_conversion import convert_file
+    from layoutdeit.detector_conversion import convert_file, settings_as_overrides
 
-    for line in convert_file(options.source, options.target, options.settings, precision=options.precision):
+    settings = options.settings
+    if options.like is not None:
+        settings = [*settings_as_overrides(read_model_file(resolve_model(options.like))[0]), *settings]
+    source = resolve_model(options.source) if options.source in MODELS else options.source
+    for line in convert_file(source, options.target, settings, precision=options.precision):
         print(line)
     print(f"wrote {options.target}")
     return 0

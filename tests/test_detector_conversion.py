@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from test_published_detector import SETTINGS, dit_pair
 
 from backbone.deit import build_deit
-from layoutdeit.detector_conversion import convert_file
+from layoutdeit.detector_conversion import convert_file, settings_as_overrides
 from layoutdeit.detector_file import read_model_file, save_model
 from layoutdeit.detectron2_keys import DETECTRON2_BODY, to_detectron2
 from layoutdeit.engines import build_detector
@@ -85,6 +85,14 @@ def test_settings_given_are_taken_and_those_beside_the_weights_are_not(ours, tmp
     with pytest.raises(ValueError, match="has its own settings: channels=3 would make it another model"):
         convert_file(ours, tmp_path / "c.pth", ["channels=3"])
     assert not (tmp_path / "c.safetensors").exists() and not (tmp_path / "c.pth").exists()
+
+
+def test_settings_of_a_model_that_is_like_it_are_taken(ours, tmp_path):
+    config, _, state = read_model_file(ours)
+    torch.save({"model": to_detectron2(state)}, tmp_path / "model_final.pth")  # as detectron2's trainers write it
+    remarks = convert_file(tmp_path / "model_final.pth", tmp_path / "b.safetensors", settings_as_overrides(config))
+    assert read_model_file(tmp_path / "b.safetensors")[0] == config
+    assert not any(word in remark for remark in remarks for word in ("pixel mean", "positions"))
 
 
 def test_precision_of_a_model_file_can_be_changed(ours, tmp_path):

@@ -64,6 +64,14 @@ def test_verify_covers_what_is_here_and_fails_for_what_is_not(own_cache, capsys)
     assert "dit-base-publaynet is not on this machine" in capsys.readouterr().out
 
 
+def test_verify_reads_files_whole(own_cache, model_file, tmp_path, capsys):
+    assert main(["verify", str(model_file[0])]) == 0
+    assert "no record to compare it with" in capsys.readouterr().out
+    (tmp_path / "cut.safetensors").write_bytes(model_file[0].read_bytes()[:-1])
+    assert main(["verify", str(tmp_path / "cut.safetensors")]) == 1
+    assert "not a whole safetensors file" in capsys.readouterr().out
+
+
 def test_pull_names_what_it_does_not_know_and_fetches_nothing(own_cache, capsys):
     assert main(["pull", DEFAULT_MODEL, "best"]) == 1
     assert capsys.readouterr().err.startswith(f"error: unknown models: best; known: {DEFAULT_MODEL}, dit-base")
@@ -80,13 +88,19 @@ def test_convert_goes_there_and_back_on_the_command_line(model_file, tmp_path):
     assert run(str(model_file[0]), theirs).returncode == 0
     done = run(theirs, back)
     assert done.returncode == 0 and done.stdout.endswith(f"wrote {back}\n"), done.stderr
+    assert "weights in float16, no bit lost" in done.stdout
     before, after = read_model_file(model_file[0])[2], read_model_file(back)[2]
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     again = run(theirs, back)
     assert again.returncode == 1 and again.stderr == (
         f"error: {back} is there already: give another name, or --overwrite\n"
     )
-    assert run(theirs, back, "--overwrite", "--precision", "float16").returncode == 0
+    assert run(theirs, back, "--overwrite", "--precision", "float32").returncode == 0
     assert load_model(back).detector.predict([blank_page()])
     assert run(str(tmp_path / "none.pth"), str(tmp_path / "x.safetensors")).returncode == 1
-    assert run(theirs).returncode == 2
+    assert run(theirs).returncode == run(theirs, back, "--overwrite", "--half").returncode == 2
+    assert run(theirs, back, "--overwrite", "--like", str(model_file[0]), "heads.min_score=0.25").returncode == 0
+    assert read_model_file(back)[0].heads.min_score == 0.25
+    assert run(DEFAULT_MODEL, str(tmp_path / "shipped.pth")).returncode == 0
+    with pytest.raises(ValueError, match=r"convert .*theirs.pth theirs.safetensors first"):
+        load_model(theirs)
