@@ -14,6 +14,7 @@ from layoutdeit.annotate import annotate_pdf
 from layoutdeit.export import ANNOTATED_SUFFIX, to_csv, to_json
 from layoutdeit.layout import DocumentLayout, ModelInfo
 from layoutdeit.markdown import to_markdown
+from layoutdeit.structure import structured
 
 
 def show(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> None:
@@ -21,7 +22,7 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
     overlay = document.overlay if document.overlay and document.overlay[0].number == page_number else None
 
     def chosen() -> DocumentLayout:
-        return DocumentLayout(document.source, model, selection.of_pages(document.read_pages()))
+        return structured(DocumentLayout(document.source, model, selection.of_pages(document.read_pages())))
 
     def annotated() -> bytes:
         with BytesIO() as file:
@@ -59,7 +60,8 @@ def _preview(document: OpenDocument, selection: Selection, page_number: int, mod
     page = document.page(page_number)
     pages = () if page is None else selection.of_pages([page])
     with st.expander("This page as Markdown", icon=":material/markdown:"):
-        st.code(to_markdown(DocumentLayout(document.source, model, pages)), language="markdown", wrap_lines=True)
+        layout = structured(DocumentLayout(document.source, model, pages))
+        st.code(to_markdown(layout), language="markdown", wrap_lines=True)
 
 
 def _contents(document: OpenDocument, selection: Selection) -> str:

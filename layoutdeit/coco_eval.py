@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from layoutdeit.engines.base import Detections
 from layoutdeit.geometry import xywh_to_xyxy, xyxy_to_xywh
 from layoutdeit.labels import LABELS
-from layoutdeit.postprocess import clean
+from layoutdeit.postprocess import RULES, clean
 
 # DeiT-B Mask R-CNN on PubLayNet's val split, box AP (DiT, arXiv:2203.02378, its table of PubLayNet).
 PUBLISHED_BOX_AP = {"overall": 0.932, "text": 0.934, "title": 0.874, "list": 0.921, "table": 0.972, "figure": 0.957}
@@ -119,13 +119,14 @@ def evaluate_detections(
     return metrics_of(match_detections(load_truth(annotations_path), results, iou_type=iou_type))
 
 
-def clean_results(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries that a person would see: what postprocess.py leaves of each page's, best first."""
+def clean_results(results: Iterable[dict[str, Any]], rules: Collection[str] = RULES) -> list[dict[str, Any]]:
+    """The entries that a person would see: what those rules of postprocess.py leave of each page's, best first."""
     kept = []
     for _, group in itertools.groupby(results, key=lambda entry: entry["image_id"]):
         entries = list(group)
         boxes = xywh_to_xyxy([entry["bbox"] for entry in entries])
-        order = clean(boxes, [entry["category_id"] for entry in entries], [entry["score"] for entry in entries])
+        labels, scores = [entry["category_id"] for entry in entries], [entry["score"] for entry in entries]
+        order = clean(boxes, labels, scores, rules=rules)
         kept += [entries[index] for index in order]
     return kept
 

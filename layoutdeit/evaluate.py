@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-masks", action="store_true", help="boxes only: quicker")
     add("--no-fit", action="store_true", help="the network's own boxes, not moved to the ink of the page")
     add("--detections", type=Path, metavar="FILE", help="write what was found as COCO results")
+    add("--ablate", action="store_true", help="AP and overlaps with and without each clean-up rule")
     add("--gallery", type=Path, metavar="FILE", help="write the worst pages, drawn, as one HTML file")
     add("--gallery-pages", type=int, default=40, metavar="N")
     add("--bootstrap", type=int, default=200, metavar="N", help="resamples of pages for intervals of AP; 0: none")
@@ -144,6 +145,12 @@ def _report(
         "published: DeiT-B Mask R-CNN on PubLayNet's val split (arXiv:2203.02378), to compare with on that split only"
     )
     print("\nafter post-processing\n" + format_metrics(*tables["postprocessed"]))
+    if options.ablate:
+        from layoutdeit.ablation import ablate, format_ablation
+
+        rows = ablate(truth, found.entries, found.image_ids)
+        content["ablation"] = [asdict(row) for row in rows]
+        print("\n" + format_ablation(rows))
     if options.bootstrap:
         intervals = ap_intervals(matches["raw"][0], num_resamples=options.bootstrap)
         content["intervals"] = {key: value and asdict(value) for key, value in intervals.items()}

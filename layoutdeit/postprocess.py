@@ -16,6 +16,7 @@ from layoutdeit.labels import NUM_CLASSES, label_by_id, label_by_name
 from layoutdeit.layout import Region
 
 MAX_IOU = 0.5  # above it two boxes, of whatever classes, are two opinions on one region
+MIN_JUDGED = 0.3  # boxes that score less are nobody's opinion yet: a box of another class does not remove them
 MIN_CONTAINED = 0.9  # of a box inside a better one, from which it is a part of it
 MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
@@ -41,7 +42,8 @@ def clean(
     """Return the indices of the boxes to keep, best first. boxes (N, 4), labels (N,) 1..5, scores (N,) -> (K,) int.
 
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
-    a kept box with a higher score overlaps it by more than `max_iou` whatever the classes ("double"), or holds at least
+    a kept box with a higher score overlaps it by more than `max_iou` ("double": one of its class, or, from a score of
+    MIN_JUDGED on, of any: AP counts what lies below, and nobody is shown it), or holds at least
     `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). So does a
     text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule that is not among
     `rules` is off. Raises ValueError for an unknown rule or class.
@@ -59,7 +61,8 @@ def clean(
     boxes, labels = boxes[order], labels[order]
     is_beaten = np.zeros((len(order), len(order)), dtype=bool)  # (M, M) row by column
     if "double" in rules:
-        is_beaten |= iou(boxes, boxes) > max_iou
+        is_judged = (labels[:, None] == labels[None, :]) | (scores[order] >= MIN_JUDGED)[:, None]
+        is_beaten |= (iou(boxes, boxes) > max_iou) & is_judged
     is_inside = containment(boxes, boxes) >= min_contained  # (M, M)
     if "nested" in rules:
         is_beaten |= is_inside & (labels[:, None] == labels[None, :])

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import FreeText
-from pypdf.generic import NameObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
 
 from layoutdeit.annotate import annotate_pdf
 from layoutdeit.geometry import pixels_to_points
@@ -91,6 +91,27 @@ def test_annotations_say_what_they_are():
     inner = rect + inset * [1, 1, -1, -1]
     np.testing.assert_allclose(inner, [100, 792 - 160, 300, 792 - 100])
     assert annotation["/AP"]["/N"].get_data().startswith(b"q ")
+
+
+def test_every_class_is_a_layer_beside_the_document_s_own():
+    writer = PdfWriter(clone_from=PdfReader(BytesIO(make_pdf(Sheet(), Sheet()))))
+    group = {NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): TextStringObject("Own")}
+    own = writer._add_object(DictionaryObject(group))
+    settings = DictionaryObject({NameObject("/Order"): ArrayObject([own])})
+    writer.root_object[NameObject("/OCProperties")] = DictionaryObject(
+        {NameObject("/OCGs"): ArrayObject([own]), NameObject("/D"): settings}
+    )
+    original = BytesIO()
+    writer.write(original)
+    regions = [Region(label, 0.9, (100, y, 300, y + 40)) for label, y in (("text", 100), ("title", 200), ("text", 300))]
+    with open_document(original.getvalue()) as document:
+        reader = PdfReader(BytesIO(annotated(document, page_with(document, *regions))))
+    properties = reader.trailer["/Root"]["/OCProperties"]
+    names = [group.get_object()["/Name"] for group in properties["/OCGs"]]
+    assert names == ["Own", "Layout: text", "Layout: title"]
+    assert len(properties["/D"]["/Order"]) == 3 and len(properties["/D"]["/ON"]) == 2
+    layers = [entry.get_object()["/OC"]["/Name"] for entry in reader.pages[0].annotations]
+    assert layers == ["Layout: text", "Layout: title", "Layout: text"]
 
 
 def test_content_and_annotations_of_the_original_stay():

@@ -21,7 +21,7 @@ SHARED = (
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (
     "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate benchmark "
-    "full_scale compare_engines"
+    "full_scale compare_engines ablation"
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "

@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.export import to_json
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
 
@@ -13,6 +16,10 @@ REGIONS = st.builds(
     score=st.integers(0, 10_000).map(lambda n: n / 10_000),
     box=st.tuples(*[st.integers(0, 100_000).map(lambda n: n / 100)] * 4),
     text=st.none() | st.text('aZ é漢<"\n', max_size=20),
+    print_size=st.none() | st.integers(1, 9999).map(lambda n: n / 100),
+    cells=st.none() | st.just((("a", "b"), ("c", ""))),
+    level=st.none() | st.integers(1, 6),
+    caption_of=st.none() | st.integers(0, 9),
 )
 PAGES = st.builds(
     PageLayout,
@@ -71,3 +78,16 @@ def test_region_refuses_a_wrong_label_or_box():
         Region("footnote", 0.5, (0, 0, 1, 1))
     with pytest.raises(ValueError, match="x0, y0, x1, y1"):
         Region("text", 0.5, (0, 0, 1))
+
+
+def test_real_results_follow_the_schema_of_the_docs(data_dir):
+    import jsonschema
+
+    schema = json.loads((Path(__file__).parents[1] / "docs" / "result.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for name in ("2305.03393v1-pg9.pdf", "google-doc-document.pdf"):
+        layout = LayoutAnalyzer().analyze(data_dir / "pdfs" / name)
+        jsonschema.validate(json.loads(to_json(layout)), schema)
+        assert DocumentLayout.from_dict(json.loads(to_json(layout))).to_dict() == layout.to_dict()
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**layout.to_dict(), "pages": [{}]}, schema)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layoutdeit.geometry import iou
-from layoutdeit.postprocess import MAX_IOU, RULES, build_regions, clean
+from layoutdeit.postprocess import MAX_IOU, MIN_JUDGED, RULES, build_regions, clean
 
 TEXT, TITLE, LIST, TABLE, FIGURE = 1, 2, 3, 4, 5
 DETECTION = st.tuples(
@@ -85,8 +85,15 @@ def test_kept_boxes_are_no_doubles_and_best_first(found):
     boxes, labels, scores = arrays(found)
     chosen = clean(boxes, labels, scores)
     overlap = iou(boxes[chosen], boxes[chosen])
-    assert (overlap[~np.eye(len(chosen), dtype=bool)] <= MAX_IOU).all()
+    is_same = labels[chosen][:, None] == labels[chosen][None, :]
+    is_judged = np.minimum(scores[chosen][:, None], scores[chosen][None, :]) >= MIN_JUDGED
+    assert (overlap[~np.eye(len(chosen), dtype=bool) & (is_same | is_judged)] <= MAX_IOU).all()
     assert (np.diff(scores[chosen]) <= 0).all()
+
+
+def test_another_class_judges_only_what_may_be_shown():
+    box = (0, 0, 100, 100)
+    assert kept((box, TEXT, 0.9), (box, TABLE, 0.29), (box, FIGURE, 0.31), (box, TEXT, 0.1)) == [0, 1]
 
 
 @settings(deadline=None)
