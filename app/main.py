@@ -20,7 +20,18 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from app import downloads, icon, page_view, progress, reader, region_table, selection, upload  # noqa: E402
+from app import (  # noqa: E402
+    comparison,
+    downloads,
+    icon,
+    model_choice,
+    page_view,
+    progress,
+    reader,
+    region_table,
+    selection,
+    upload,
+)
 
 
 def main() -> None:
@@ -29,9 +40,11 @@ def main() -> None:
     document = upload.show()
     if document is None:
         return
-    analyzer = reader.load()
+    chosen, rival = model_choice.show()
+    analyzer = reader.load(chosen)
     if analyzer is None:
         return
+    document.use_model(chosen.key)
     num_shown = len(document.pages)
     progress.show(document, analyzer.info)
     picture_side, result_side = st.columns([3, 2], gap="medium")
@@ -39,6 +52,7 @@ def main() -> None:
         choice = selection.show()
     with picture_side:
         page_number = page_view.show(document, choice)
+        comparison.show(document, choice, page_number, rival)
     with result_side:
         region_table.show(document, choice, page_number)
         downloads.show(document, choice, page_number, analyzer.info)

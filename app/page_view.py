@@ -76,7 +76,12 @@ def _choose_page(num_pages: int) -> int:
         return 1
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button(
-            "Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=_turn_page, args=(number - 1,)
+            "Previous",
+            icon=":material/chevron_left:",
+            disabled=number == 1,
+            on_click=_turn_page,
+            args=(number - 1,),
+            shortcut="PageUp",
         )
         st.number_input("Page", 1, num_pages, key=PAGE_KEY, label_visibility="collapsed", width=80)
         st.text(f"of {num_pages}", width="content")
@@ -87,6 +92,7 @@ def _choose_page(num_pages: int) -> int:
             disabled=number == num_pages,
             on_click=_turn_page,
             args=(number + 1,),
+            shortcut="PageDown",
         )
     return number
 

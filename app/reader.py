@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.model_choice import ModelChoice
 from app.session import OpenDocument
 from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.layout import PageLayout
 
+MAX_MODELS = 3  # kept in memory; a visitor who wants another waits a few seconds
 LOWEST_SCORE = 0.05  # what a reading keeps; the threshold on the page goes no lower, so it never needs a second one
 
 
-@st.cache_resource(show_spinner=False)
-def shared_analyzer() -> LayoutAnalyzer:
+@st.cache_resource(show_spinner=False, max_entries=MAX_MODELS)
+def shared_analyzer(model: str | None = None, engine: str = "torchvision") -> LayoutAnalyzer:
     """The analyzer of all visitors; it lets one thread at a time use the model. Raises what loading raises."""
-    return LayoutAnalyzer()
+    return LayoutAnalyzer(model, engine=engine)
 
 
-def load() -> LayoutAnalyzer | None:
-    """The shared analyzer, or None after saying on the page why there is no model."""
+def load(choice: ModelChoice | None = None) -> LayoutAnalyzer | None:
+    """The shared analyzer of a model, or None after saying on the page why there is none."""
     try:
         with st.empty(), st.spinner("Loading the model: once per server, a few seconds"):
-            return shared_analyzer()
+            return shared_analyzer() if choice is None or choice.is_default else shared_analyzer(*choice.arguments)
     except (OSError, ValueError, ImportError) as error:
         st.error("The model could not be loaded.", icon=":material/error:")
         st.text(str(error))
         return None
+
+
+def compare(analyzer: LayoutAnalyzer, document: OpenDocument, key: str, number: int) -> PageLayout:
+    """A page as another model reads it, read once; its name keeps the pages of different models apart."""
+    with document.turn:
+        if (key, number) not in document.compared:
+            (page,) = analyzer.analyze_pages(document.pdf, pages=[number], score=LOWEST_SCORE)
+            document.compared[key, number] = page
+        return document.compared[key, number]
 
 
 def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int) -> None:

@@ -19,18 +19,25 @@ SWATCH = "\N{NO-BREAK SPACE}" * 3  # Markdown would trim ordinary spaces
 
 @dataclass(frozen=True)
 class Selection:
-    """The regions that picture, table and files show: those of these labels with at least this score."""
+    """The regions that picture, table and files show: those of these labels with at least this score.
+
+    own_scores: (label, lowest score) of the classes that have one of their own.
+    """
 
     min_score: float
     labels: tuple[str, ...]
+    own_scores: tuple[tuple[str, float], ...] = ()
 
     def keeps(self, region: Region) -> bool:
         """Whether a region is among the chosen ones."""
-        return region.score >= self.min_score and region.label in self.labels
+        return region.label in self.labels and self._is_sure(region)
+
+    def _is_sure(self, region: Region) -> bool:
+        return region.score >= dict(self.own_scores).get(region.label, self.min_score)
 
     def of_page(self, page: PageLayout) -> PageLayout:
         """The page with the chosen regions only, put in order as if there had never been others."""
-        kept = page.with_min_score(self.min_score).regions
+        kept = [region for region in page.regions if self._is_sure(region)]
         order = reading_order(np.array([region.box for region in kept]))
         return replace(page, regions=tuple(kept[index] for index in order if kept[index].label in self.labels))
 
@@ -60,7 +67,16 @@ def show() -> Selection:
         key="min_score",
         help="Boxes the model is less sure of are left out. Nothing is read again: all of them are kept.",
     )
-    return Selection(min_score, tuple(labels))
+    own_scores = st.toggle("A lowest score for each class", key="own_scores")
+    with st.container():
+        own = [(name, _own_score(name, min_score)) for name in LABEL_NAMES] if own_scores else []
+    return Selection(min_score, tuple(labels), tuple(own))
+
+
+def _own_score(name: str, min_score: float) -> float:
+    return st.slider(
+        f"Lowest score of {name}", LOWEST_SCORE, 0.95, min_score, 0.05, format="%.2f", key=f"min_score_{name}"
+    )
 
 
 def with_colour(name: str) -> str:

@@ -29,6 +29,7 @@ class OpenDocument:
     """A visitor's document. `pages` maps page numbers from 1 to their layouts, all scores kept, as they are read,
     and `edits` those that were corrected to what was changed.
 
+    `compared` holds pages as another model reads them, for a look at both.
     `picture` is the last page shown and its number, `overlay` the last page with its boxes and its PNG,
     `data_url` the picture as the editor takes it: one of each,
     so memory does not grow with the document. A run that reads a page holds `turn`: a click starts a second run
@@ -42,12 +43,23 @@ class OpenDocument:
     picture: tuple[int, Image.Image] | None = None
     overlay: tuple[PageLayout, bytes] | None = None
     data_url: tuple[int, str] | None = None
+    model: str = ""  # whose pages and edits these are
+    of_models: dict[str, tuple[dict[int, PageLayout], dict[int, Edits]]] = field(default_factory=dict)
+    compared: dict[tuple[str, int], PageLayout] = field(default_factory=dict)
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         # closed when the last one lets go: a run that a click has replaced may still be reading a page of it
         weakref.finalize(self, self.pdf.close)
+
+    def use_model(self, model: str) -> None:
+        """Show the pages of a model: those it has read, and the corrections made on them. Nothing is lost."""
+        if model == self.model:
+            return
+        self.of_models[self.model] = (self.pages, self.edits)
+        self.pages, self.edits = self.of_models.get(model, ({}, {}))
+        self.model, self.overlay = model, None
 
     @property
     def source(self) -> SourceInfo:
