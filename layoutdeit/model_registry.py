@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="93f4dce960c25e5bd9ea4fb016ea971982b4e62ea6b1185487d4652cb60040aa",
+        sha256="b421552ff69247b9886da110454f3b60aad3bb00a07963ccc6c14fbb6d20ab08",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),
