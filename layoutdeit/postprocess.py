@@ -16,7 +16,7 @@ from layoutdeit.labels import NUM_CLASSES, label_by_id, label_by_name
 from layoutdeit.layout import Region
 
 MAX_IOU = 0.5  # above it two boxes, of whatever classes, are two opinions on one region
-MIN_JUDGED = 0.3  # boxes that score less are nobody's opinion yet: a box of another class does not remove them
+MIN_JUDGED = 0.4  # boxes that score less are removed by better doubles of their own class only
 MIN_CONTAINED = 0.9  # of a box inside a better one, from which it is a part of it
 MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
@@ -42,11 +42,11 @@ def clean(
     """Return the indices of the boxes to keep, best first. boxes (N, 4), labels (N,) 1..5, scores (N,) -> (K,) int.
 
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
-    a kept box with a higher score overlaps it by more than `max_iou` ("double": one of its class, or, from a score of
-    MIN_JUDGED on, of any: AP counts what lies below, and nobody is shown it), or holds at least
+    a kept box with a higher score overlaps it by more than `max_iou` ("double"), or holds at least
     `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). So does a
     text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule that is not among
-    `rules` is off. Raises ValueError for an unknown rule or class.
+    `rules` is off. Boxes below MIN_JUDGED, which AP counts and few people see, go only before better ones of their
+    own class ("double", "nested"). Raises ValueError for an unknown rule or class.
     """
     unknown = set(rules) - set(RULES)
     if unknown:
@@ -60,17 +60,18 @@ def clean(
     all_labels = labels
     boxes, labels = boxes[order], labels[order]
     is_beaten = np.zeros((len(order), len(order)), dtype=bool)  # (M, M) row by column
+    is_judged = (scores[order] >= MIN_JUDGED)[:, None]  # (M, 1)
     if "double" in rules:
-        is_judged = (labels[:, None] == labels[None, :]) | (scores[order] >= MIN_JUDGED)[:, None]
-        is_beaten |= (iou(boxes, boxes) > max_iou) & is_judged
+        is_beaten |= (iou(boxes, boxes) > max_iou) & ((labels[:, None] == labels[None, :]) | is_judged)
     is_inside = containment(boxes, boxes) >= min_contained  # (M, M)
     if "nested" in rules:
         is_beaten |= is_inside & (labels[:, None] == labels[None, :])
     if "part" in rules:
-        is_beaten |= is_inside & _is_part(labels)
+        is_beaten |= is_inside & _is_part(labels) & is_judged
     filled = np.zeros((len(order), len(order)))  # (M, M) share of the row's area that the column fills
     if "around" in rules:
         filled = _filled(boxes) * np.isin(labels, [label_by_name(name).id for name in NO_WHOLES])[:, None]
+        filled = filled * is_judged
     kept: list[int] = []
     for index in range(len(order)):
         fillings = filled[index, kept]

@@ -25,6 +25,7 @@ pytest.importorskip("streamlit")
 pytest.importorskip("playwright.sync_api", reason="no playwright: install the extra 'dev'")
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from pypdf import PdfReader
 
 from layoutdeit.labels import LABELS
@@ -149,10 +150,17 @@ def table_of(page: Page) -> Locator:
 
 def coloured_pixels(page: Page) -> int:
     """How many pixels of the page's picture, as the browser draws it, have the colour of a class."""
-    picture = page.get_by_test_id("stImage").locator("img").first
-    expect(picture).to_be_visible()
-    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
-    pixels = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB"), dtype=np.int16)  # (H, W, 3)
+    for attempt in range(5):
+        picture = page.get_by_test_id("stImage").locator("img").first
+        expect(picture).to_be_visible()
+        try:
+            page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+            shot = picture.screenshot()
+            break
+        except PlaywrightError:  # the app drew the page anew meanwhile, on a slow machine more than once
+            if attempt == 4:
+                raise
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), dtype=np.int16)  # (H, W, 3)
     colours = np.array([label.colour for label in LABELS])  # (5, 3)
     distance = np.abs(pixels[:, :, None, :] - colours).max(axis=3)  # (H, W, 5)
     return int((distance.min(axis=2) < 24).sum())
