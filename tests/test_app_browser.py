@@ -182,10 +182,25 @@ def set_lowest_score(page: Page, key: str) -> None:
     settle(page)
 
 
+# Resolves once the app has been idle, and its page unchanged, for `quiet` milliseconds.
+IDLE_JS = """quiet => new Promise(resolve => {
+    const app = document.querySelector('[data-testid=stApp]');
+    let timer;
+    const restart = () => { clearTimeout(timer); timer = setTimeout(done, quiet); };
+    const seen = new MutationObserver(restart);
+    const done = () => {
+        if (app.dataset.testScriptState !== 'notRunning') return restart();
+        seen.disconnect();
+        resolve(true);
+    };
+    seen.observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
+    restart();
+})"""
+
+
 def settle(page: Page) -> None:
     """Wait until the app has answered the last click."""
-    page.wait_for_timeout(300)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    page.evaluate(IDLE_JS, 600)
 
 
 def screenshot(page: Page, name: str) -> None:
