@@ -46,7 +46,12 @@ SCALES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
 model = LazyCall(GeneralizedRCNN)(
     backbone=LazyCall(FPN)(
         bottom_up=LazyCall(DeitBottomUp)(
-            config=LazyCall(BackboneConfig)(name="deit_base_patch16_224", grid_size_px=(224, 224), drop_path=0.1)
+            config=LazyCall(BackboneConfig)(
+                name="deit_base_distilled_patch16_224",
+                grid_size_px=(224, 224),
+                position_resize="scale_factor",
+                drop_path=0.1,
+            )
         ),
         in_features=["layer3", "layer5", "layer7", "layer11"],
         out_channels=256,
