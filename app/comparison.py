@@ -7,9 +7,9 @@ from io import BytesIO
 import streamlit as st
 
 from app import reader
+from app.document import OpenDocument
 from app.model_choice import ModelChoice
 from app.selection import Selection
-from app.session import OpenDocument
 from layoutdeit.draw import draw_regions
 
 

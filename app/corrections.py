@@ -23,10 +23,15 @@ def region_ids(page: PageLayout) -> list[str]:
     return [f"m{index}" for index in range(len(page.regions))]
 
 
+def named_regions(page: PageLayout, edits: Edits) -> dict[str, Region]:
+    """The regions of the page as corrected, by id: what was not touched, then what was changed or added."""
+    kept = {name: region for name, region in zip(region_ids(page), page.regions, strict=True) if name not in edits}
+    return kept | {name: region for name, region in edits.items() if region is not None}
+
+
 def apply(page: PageLayout, edits: Edits) -> PageLayout:
-    """The page as corrected: what was not touched, then what was changed or added, each with score 1."""
-    kept = [region for name, region in zip(region_ids(page), page.regions, strict=True) if name not in edits]
-    return replace(page, regions=(*kept, *(region for region in edits.values() if region is not None)))
+    """The page as corrected; a region that was changed or added has score 1."""
+    return replace(page, regions=tuple(named_regions(page, edits).values()))
 
 
 def from_browser(value: Any, page: PageLayout) -> Edits:

@@ -10,6 +10,7 @@ panel draws the same number of elements in every run, with `st.empty()` where th
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Streamlit puts app/ on sys.path. With its parent there too the panels are `app.upload` and so on, and no file name
@@ -21,6 +22,7 @@ if ROOT not in sys.path:
 import streamlit as st  # noqa: E402
 
 from app import (  # noqa: E402
+    attention_view,
     comparison,
     downloads,
     icon,
@@ -28,10 +30,14 @@ from app import (  # noqa: E402
     page_view,
     progress,
     reader,
+    region_detail,
     region_table,
     selection,
+    session,
+    thumbnails,
     upload,
 )
+from app.document import OpenDocument  # noqa: E402
 
 
 def main() -> None:
@@ -45,20 +51,31 @@ def main() -> None:
     if analyzer is None:
         return
     document.use_model(chosen.key)
-    num_shown = len(document.pages)
     progress.show(document, analyzer.info)
     picture_side, result_side = st.columns([3, 2], gap="medium")
     with result_side:
         choice = selection.show()
     with picture_side:
         page_number = page_view.show(document, choice)
+        thumbnails.show(document, choice, page_number)
+        attention_view.show(document, page_number, analyzer)
         comparison.show(document, choice, page_number, rival)
     with result_side:
         region_table.show(document, choice, page_number)
+        region_detail.show(document, choice, page_number)
         downloads.show(document, choice, page_number, analyzer.info)
-    reader.read_next(analyzer, document, page_number)
-    if len(document.pages) != num_shown:
+    # The one looked at first, then those that wait.
+    if reader.read_next(analyzer, document, page_number) or any(
+        reader.read_next(analyzer, waiting, 1) for waiting in _waiting(document, chosen.key)
+    ):
         st.rerun()
+
+
+def _waiting(looked_at: OpenDocument, model: str) -> Iterator[OpenDocument]:
+    for document in session.documents():
+        if document is not looked_at:
+            document.use_model(model)
+            yield document
 
 
 main()

@@ -8,11 +8,11 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from app import box_editor
+from app import page_canvas, session
+from app.document import OpenDocument
 from app.selection import Selection
-from app.session import PAGE_KEY, OpenDocument
+from app.session import PAGE_KEY
 from layoutdeit.draw import draw_regions
-from layoutdeit.layout import PageLayout
 from layoutdeit.pdf import PdfError
 
 PICTURE_DPI = 120  # 1,020 px across a letter page: sharp at the 700 px or so that the column is wide
@@ -25,31 +25,30 @@ def show(document: OpenDocument, selection: Selection) -> int:
         "Correct the regions", key="correcting", help="Move, resize, relabel, delete or add boxes"
     )
     note = st.empty()
-    # An empty place is cleared in every run, and the editor in it would begin anew: selection, zoom and undo gone.
-    picture_place = st.container() if is_correcting else st.empty()
     try:
         picture = _page_picture(document, number)
     except PdfError as error:
         _warn(note, "This page cannot be drawn.", str(error))
         return number
     page = document.page(number)
-    if page is None:
+    if page is None and number not in document.to_read:
+        note.caption("Not among the pages to read.")
+    elif page is None:
         note.caption(
             "Stopped before this page." if document.is_paused else ":shimmer[Looking for regions on this page]"
         )
-        picture_place.image(picture, width="stretch", alt=f"Page {number}, not read yet")
-        return number
-    if page.error is not None:
+    elif page.error is not None:
         _warn(note, "The regions of this page could not be found.", page.error.message)
-    page = selection.of_page(page)
-    if is_correcting:
-        _overlay_png(document, picture, page)  # for the panel of the files
-        with picture_place:
-            box_editor.show(document, number, picture, selection)
-        return number
-    alt = f"Page {number} with {len(page.regions)} regions marked"
-    picture_place.image(_overlay_png(document, picture, page), width="stretch", alt=alt)
+    page_canvas.show(document, number, picture, selection, is_editable=is_correcting)
     return number
+
+
+def page_png(document: OpenDocument, selection: Selection, number: int) -> bytes:
+    """A page that has been read, with its chosen regions drawn on it, as PNG. Raises PdfError."""
+    with BytesIO() as stream:
+        picture = _page_picture(document, number)
+        draw_regions(picture, selection.of_page(document.page(number))).save(stream, "PNG")
+        return stream.getvalue()
 
 
 def _warn(place: DeltaGenerator, headline: str, reason: str) -> None:
@@ -57,16 +56,6 @@ def _warn(place: DeltaGenerator, headline: str, reason: str) -> None:
     with place.container():
         st.warning(headline, icon=":material/warning:")
         st.text(reason)
-
-
-def _overlay_png(document: OpenDocument, picture: Image.Image, page: PageLayout) -> bytes:
-    """The page's picture with the regions of `page` drawn on it, as PNG."""
-    overlay = document.overlay
-    if overlay is None or overlay[0] != page:
-        with BytesIO() as stream:
-            draw_regions(picture, page).save(stream, "PNG")
-            overlay = document.overlay = page, stream.getvalue()
-    return overlay[1]
 
 
 def _choose_page(num_pages: int) -> int:
@@ -79,7 +68,7 @@ def _choose_page(num_pages: int) -> int:
             "Previous",
             icon=":material/chevron_left:",
             disabled=number == 1,
-            on_click=_turn_page,
+            on_click=session.turn_page,
             args=(number - 1,),
             shortcut="PageUp",
         )
@@ -90,15 +79,11 @@ def _choose_page(num_pages: int) -> int:
             icon=":material/chevron_right:",
             icon_position="right",
             disabled=number == num_pages,
-            on_click=_turn_page,
+            on_click=session.turn_page,
             args=(number + 1,),
             shortcut="PageDown",
         )
     return number
-
-
-def _turn_page(number: int) -> None:
-    st.session_state[PAGE_KEY] = number
 
 
 def _page_picture(document: OpenDocument, number: int) -> Image.Image:

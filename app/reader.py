@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.document import OpenDocument
 from app.model_choice import ModelChoice
-from app.session import OpenDocument
 from layoutdeit.analyze import LayoutAnalyzer
 from layoutdeit.layout import PageLayout
 
@@ -39,16 +39,17 @@ def compare(analyzer: LayoutAnalyzer, document: OpenDocument, key: str, number: 
         return document.compared[key, number]
 
 
-def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int) -> None:
-    """Read one more page into the document, `first` first; nothing when all are read or it is paused.
+def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int) -> bool:
+    """Read one more page into the document, `first` first; False when all are read or it is paused.
 
     No Streamlit call is made on the way: a click cannot interrupt it, and the page that was paid for is kept.
     """
     if document.is_complete or document.is_paused:
-        return
+        return False
     with document.turn:
         # asked inside the turn: after a click, the run that it replaced may still be reading this very page
         number = document.next_unread(first)
         if number is not None:
             for page in analyzer.analyze_pages(document.pdf, pages=[number], score=LOWEST_SCORE):
                 document.pages[page.number] = page
+    return True

@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
+from app import session
+from app.document import OpenDocument
 from app.selection import Selection
-from app.session import OpenDocument
 from layoutdeit.labels import LABEL_NAMES, label_by_name
 from layoutdeit.layout import PageLayout
 
@@ -28,8 +29,17 @@ def show(document: OpenDocument, selection: Selection, page_number: int) -> None
     if not page.regions:
         st.caption(f"{num_found} with a lower score or of a class left out" if num_found else "Nothing was found.")
         return
+    ids = {id(region): name for name, region in document.named_regions(page_number).items()}
+    names = [ids[id(region)] for region in page.regions]
+    focused = document.focused_id(page_number)
+    # Another key makes another table, which begins with the row of the region chosen on the picture.
+    key = f"regions {document.nonce} {page_number} {document.num_table_follows}"
     st.dataframe(
         _table(page),
+        key=key,
+        on_select=lambda: _take_row(key, page_number, names),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [names.index(focused)] if focused in names else []}},
         hide_index=True,
         row_height=32,
         column_config={
@@ -42,6 +52,16 @@ def show(document: OpenDocument, selection: Selection, page_number: int) -> None
         },
         alt=f"The regions of page {page_number}: class, score, text and box",
     )
+
+
+def _take_row(key: str, page_number: int, names: list[str]) -> None:
+    """Let the picture follow the row that was chosen."""
+    document = session.current()  # not an argument: Streamlit keeps those of widgets long gone
+    if document is None:
+        return
+    rows = [row for row in st.session_state[key].selection.rows if row < len(names)]
+    document.focus = (page_number, names[rows[0]]) if rows else None
+    document.num_picture_follows += 1
 
 
 def _counts(page: PageLayout) -> str:

@@ -32,8 +32,12 @@ class Selection:
         """Whether a region is among the chosen ones."""
         return region.label in self.labels and self._is_sure(region)
 
+    def min_score_of(self, label: str) -> float:
+        """The lowest score of a class."""
+        return dict(self.own_scores).get(label, self.min_score)
+
     def _is_sure(self, region: Region) -> bool:
-        return region.score >= dict(self.own_scores).get(region.label, self.min_score)
+        return region.score >= self.min_score_of(region.label)
 
     def of_page(self, page: PageLayout) -> PageLayout:
         """The page with the chosen regions only, put in order as if there had never been others."""

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
+from app.document import OpenDocument
 from app.selection import Selection
-from app.session import OpenDocument
 from layoutdeit.export import export_coco
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageLayout
 

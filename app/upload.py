@@ -1,4 +1,4 @@
-"""The panel that opens a document: a file, the sample, a password where one is needed, a sentence where it fails."""
+"""The panel that opens documents: files, the sample, a password where one is needed, a sentence where one fails."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from importlib import resources
 import streamlit as st
 
 from app import session, welcome
+from app.document import OpenDocument
 from layoutdeit.pdf import PdfError, open_document
 
 SAMPLE_NAME = "sample.pdf"
 TYPES = ("pdf", "jpg", "jpeg", "png", "tif", "tiff")
-PROBLEM_KEY = "problem"
+MAX_DOCUMENTS = 50  # of one visitor: each is kept as a temporary file
+REFUSALS_KEY = "refusals"
 NUM_UPLOADS_KEY = "num_uploads"  # a new number makes a new, empty upload field
 
 
@@ -26,78 +28,138 @@ class Refusal:
     had_password: bool
 
 
-def show() -> session.OpenDocument | None:
-    """Draw the panel and return the visitor's document, if one is open."""
+def show() -> OpenDocument | None:
+    """Draw the panel and return the document that the visitor looks at, if one is open."""
     st.title("layoutdeit", anchor=False)
     st.caption(
-        "Finds the regions on the pages of a PDF or a scan. "
+        "Finds the regions on the pages of PDFs and scans. "
         "Documents are read by this server alone and forgotten when you leave."
     )
     upload_key = f"upload_{st.session_state.setdefault(NUM_UPLOADS_KEY, 0)}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.file_uploader(
-            "PDF document or scan",
+            "PDF documents or scans",
             type=TYPES,
+            accept_multiple_files=True,
             key=upload_key,
-            on_change=_take_upload,
+            on_change=_take_uploads,
             args=(upload_key,),
             label_visibility="collapsed",
         )
         st.button("Try the sample", icon=":material/description:", on_click=_take_sample)
-    refusal: Refusal | None = st.session_state.get(PROBLEM_KEY)
     document = session.current()
     below = st.empty()
-    if refusal is not None:
+    if refusals := _refusals():
         with below.container():
-            _show_refusal(refusal)
+            for upload_id, refusal in refusals.items():
+                _show_refusal(upload_id, refusal)
     elif document is None:
         with below.container():
             welcome.show()
+    _choose_document()
     return document
 
 
-def _take_upload(key: str) -> None:
-    uploaded = st.session_state[key]
-    if uploaded is None:  # removed by the visitor
-        _forget()
-    else:
-        _open(uploaded.name, uploaded.getvalue())
+def _choose_document() -> None:
+    """Which of several documents is looked at."""
+    documents, place = session.documents(), st.empty()
+    if len(documents) < 2:
+        return
+    by_nonce = {document.nonce: document for document in documents}
+    key = "looked_at"
+    st.session_state[key] = session.current().nonce
+    place.selectbox(
+        "Document",
+        list(by_nonce),
+        key=key,
+        format_func=lambda nonce: _described(by_nonce[nonce]),
+        on_change=_look_at,
+        args=(key,),
+    )
+
+
+def _described(document: OpenDocument) -> str:
+    num_read, num_pages = document.num_read, len(document.to_read)
+    how_far = f"{num_pages} pages" if document.is_complete else f"{num_read} of {num_pages} pages read"
+    return f"{document.source.name} · {how_far}" if num_pages > 1 else document.source.name
+
+
+def _look_at(key: str) -> None:
+    for document in session.documents():
+        if document.nonce == st.session_state[key]:
+            session.look_at(document)
+
+
+def _take_uploads(key: str) -> None:
+    """Open the files that are new in the field and forget those that were removed from it."""
+    uploaded = {file.file_id: file for file in st.session_state[key]}
+    kept = [document for document in session.documents() if document.upload_id in uploaded]
+    refusals = {name: refusal for name, refusal in _refusals().items() if name in uploaded}
+    known = {document.upload_id for document in kept} | set(refusals)
+    opened = []
+    for upload_id, file in uploaded.items():
+        if upload_id in known:
+            continue
+        if len(kept) + len(opened) >= MAX_DOCUMENTS:
+            error = PdfError("too_large", f"{file.name} was left out: at most {MAX_DOCUMENTS} documents at a time")
+            refusals[upload_id] = Refusal(file.name, b"", error, had_password=False)
+            continue
+        document = _open(upload_id, file.name, file.getvalue(), refusals)
+        opened += [] if document is None else [document]
+    st.session_state[REFUSALS_KEY] = refusals
+    _put([*kept, *opened], opened[:1])
 
 
 def _take_sample() -> None:
     st.session_state[NUM_UPLOADS_KEY] += 1
-    _open(SAMPLE_NAME, resources.files("layoutdeit").joinpath("assets", SAMPLE_NAME).read_bytes())
+    st.session_state[REFUSALS_KEY] = {}
+    data = resources.files("layoutdeit").joinpath("assets", SAMPLE_NAME).read_bytes()
+    sample = OpenDocument(open_document(data, name=SAMPLE_NAME))
+    _put([sample], [sample])
 
 
-def _take_password() -> None:
-    refusal: Refusal = st.session_state[PROBLEM_KEY]
-    _open(refusal.name, refusal.data, password=st.session_state["password"])
+def _take_password(upload_id: str) -> None:
+    refusals = dict(_refusals())
+    refusal = refusals.pop(upload_id)
+    document = _open(upload_id, refusal.name, refusal.data, refusals, st.session_state[f"password {upload_id}"])
+    st.session_state[REFUSALS_KEY] = refusals
+    if document is not None:
+        _put([*session.documents(), document], [document])
 
 
-def _open(name: str, data: bytes, password: str | None = None) -> None:
-    _forget()
+def _put(documents: list[OpenDocument], first_choice: list[OpenDocument]) -> None:
+    """Keep these documents; look at the first choice, or stay where the visitor is, or go to the first."""
+    current = session.current()
+    candidates = [*first_choice, *([current] if current in documents else []), *documents, None]
+    session.put(documents, candidates[0])
+
+
+def _open(
+    upload_id: str, name: str, data: bytes, refusals: dict[str, Refusal], password: str | None = None
+) -> OpenDocument | None:
     try:
-        session.put(session.OpenDocument(open_document(data, name=name, password=password)))
+        return OpenDocument(open_document(data, name=name, password=password), upload_id=upload_id)
     except PdfError as error:
         kept = data if error.code == "encrypted" else b""
-        st.session_state[PROBLEM_KEY] = Refusal(name, kept, error, password is not None)
+        refusals[upload_id] = Refusal(name, kept, error, password is not None)
+        return None
 
 
-def _forget() -> None:
-    session.put(None)
-    if PROBLEM_KEY in st.session_state:
-        del st.session_state[PROBLEM_KEY]
+def _refusals() -> dict[str, Refusal]:
+    return st.session_state.get(REFUSALS_KEY, {})
 
 
-def _show_refusal(refusal: Refusal) -> None:
+def _show_refusal(upload_id: str, refusal: Refusal) -> None:
     """Say why, in plain text: the sentence holds a file name, which must not become Markdown."""
     if refusal.error.code != "encrypted":
         st.error("This document could not be opened.", icon=":material/error:")
         st.text(str(refusal.error))
         return
-    with st.form("unlock", clear_on_submit=True, width=520):
+    with st.form(f"unlock {upload_id}", clear_on_submit=True, width=520):
         first_question = f"{refusal.name} is encrypted: enter its password to open it."
         st.text(str(refusal.error) if refusal.had_password else first_question)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text_input("Password", type="password", key="password", autocomplete="off")
-            st.form_submit_button("Open", type="primary", icon=":material/lock_open:", on_click=_take_password)
+            st.text_input("Password", type="password", key=f"password {upload_id}", autocomplete="off")
+            st.form_submit_button(
+                "Open", type="primary", icon=":material/lock_open:", on_click=_take_password, args=(upload_id,)
+            )

@@ -84,11 +84,18 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Attend; scaled by 1/sqrt(head width) inside scaled_dot_product_attention."""
+        out = _attend(*self._queries_keys_values(tokens))
+        return self.proj(out.transpose(1, 2).flatten(2))  # (B, h, N, d) -> (B, N, C)
+
+    def weights(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        """How much the tokens `rows` (R,) attend to every token: (B, h, R, N), each row summing to 1."""
+        q, k, _ = self._queries_keys_values(tokens)
+        return (q[:, :, rows] * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+
+    def _queries_keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         b, n, c = tokens.shape
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, c // self.num_heads)  # (B, N, 3*C) -> (B, N, 3, h, d)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # 3 x (B, h, N, d)
-        out = _attend(q, k, v)
-        return self.proj(out.transpose(1, 2).reshape(b, n, c))  # (B, h, N, d) -> (B, N, C)
+        return qkv.permute(2, 0, 3, 1, 4).unbind(0)  # 3 x (B, h, N, d)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -210,6 +217,20 @@ class VisionTransformer(nn.Module):
                 patches = tokens[:, self.dimensions.num_prefix_tokens :]
                 maps[index] = patches.transpose(1, 2).unflatten(2, grid_hw)  # (B, N, C) -> (B, C, H/p, W/p)
         return [maps[index] for index in block_indices]
+
+    def attention_weights(self, images: Tensor, block_index: int, rows: Tensor) -> Tensor:
+        """What tokens attend to in a block (from 0), per head. images (B, 3, H, W), rows (R,) -> (B, h, R, N).
+
+        Tokens are counted as forward_features returns them, prefix tokens first. ValueError where there is no such
+        block.
+        """
+        if not 0 <= block_index < len(self.blocks):
+            raise ValueError(f"no block {block_index}: the model has blocks 0 to {len(self.blocks) - 1}")
+        tokens, _ = self._embed(images)
+        for block in self.blocks[:block_index]:
+            tokens = self._run(block, tokens)
+        block = self.blocks[block_index]
+        return block.attn.weights(block.norm1(tokens), rows)
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         patches = self.patch_embed(images)  # (B, C, H/p, W/p)

@@ -29,6 +29,7 @@ from layoutdeit.structure import structured
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
     from layoutdeit.engines.base import Detector
     from layoutdeit.reading import Word
@@ -124,6 +125,27 @@ class LayoutAnalyzer:
         regions = self._find_regions(image.convert("RGB"), (width, height), (), score)
         return PageLayout(number, width, height, regions, seconds=time.perf_counter() - start)
 
+    def attention_map(
+        self, image: Image.Image, source: str | tuple[float, float, float, float], *, block: int | None = None
+    ) -> np.ndarray:
+        """What the backbone looks at, as attention.attention_map says it; a box is in pixels of the picture."""
+        from layoutdeit.attention import attention_map
+
+        with self._in_turn:
+            return attention_map(self._detector, _tensor(image.convert("RGB")), source, block=block)
+
+    @property
+    def token_names(self) -> tuple[str, ...]:
+        """The tokens that attention_map may start from."""
+        from layoutdeit.attention import token_names
+
+        return token_names(self._detector)
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks of the backbone, of which attention_map takes one."""
+        return len(self._detector.backbone.blocks)
+
     def document_layout(self, document: Document, pages: Iterable[PageLayout]) -> DocumentLayout:
         """The result for a document whose pages were analysed one by one."""
         source = SourceInfo(document.name, document.sha256, document.num_pages)
@@ -152,11 +174,8 @@ class LayoutAnalyzer:
     def _find_regions(
         self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float
     ) -> tuple[Region, ...]:
-        import torch
-
-        tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
         with self._in_turn:
-            found = self._detector.predict([tensor])[0].cpu()
+            found = self._detector.predict([_tensor(image)])[0].cpu()
         boxes, labels, scores = (part.numpy() for part in (found.boxes.float(), found.labels, found.scores.float()))
         kept = clean(boxes, labels, scores, min_score=score)
         boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
@@ -164,6 +183,12 @@ class LayoutAnalyzer:
         boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
         order = reading_order(boxes)
         return read_regions(build_regions(boxes[order], labels[order], scores[order], size_pt), words)
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
 
 
 def _words(document: Document, index: int) -> tuple[Word, ...]:

@@ -7,6 +7,7 @@ Formats that need pictures render them again page by page, so no more than one i
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -127,16 +128,31 @@ def export_html(layout: DocumentLayout, document: Document, target: Path) -> Pat
 def _figure_pictures(layout: DocumentLayout, document: Document, target: Path) -> dict[tuple[int, int], str]:
     """Write pictures of figures, and of tables without cells; their places relative to the target's folder."""
     images: dict[tuple[int, int], str] = {}
+    for page, index, crop in _pictured_regions(layout, document):
+        name = f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
+        _write_png(target / "figures" / name, crop)
+        images[page.number, index] = f"{target.name}/figures/{name}"
+    return images
+
+
+def embedded_pictures(layout: DocumentLayout, document: Document) -> dict[tuple[int, int], str]:
+    """The same pictures as data: addresses, for a file that stands alone."""
+    images: dict[tuple[int, int], str] = {}
+    for page, index, crop in _pictured_regions(layout, document):
+        with io.BytesIO() as stream:
+            crop.save(stream, "PNG")
+            encoded = base64.b64encode(stream.getvalue()).decode("ascii")
+        images[page.number, index] = f"data:image/png;base64,{encoded}"
+    return images
+
+
+def _pictured_regions(layout: DocumentLayout, document: Document) -> Iterator[tuple[PageLayout, int, Image.Image]]:
     for page in _readable(layout):
         shown = [i for i, r in enumerate(page.regions) if r.label == "figure" or (r.label == "table" and not r.cells)]
         if not shown:
             continue
         crops = crop_regions(document.render(page.number - 1).image, page)
-        for index in shown:
-            name = f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
-            _write_png(target / "figures" / name, crops[index])
-            images[page.number, index] = f"{target.name}/figures/{name}"
-    return images
+        yield from ((page, index, crops[index]) for index in shown)
 
 
 Exporter = Callable[[DocumentLayout, Document, Path], Path]  # returns the file or folder that it wrote

@@ -15,8 +15,8 @@ from pypdf import PdfReader, PdfWriter
 from streamlit.testing.v1 import AppTest
 
 from app import reader
+from app.document import OpenDocument
 from app.selection import Selection
-from app.session import OpenDocument
 from layoutdeit.analyze import LayoutAnalyzer
 from layoutdeit.engines.base import Detections, Detector
 from layoutdeit.labels import LABEL_NAMES
@@ -78,7 +78,7 @@ def blank_pdf(tmp_path: Path, *, num_pages: int = 1, password: str | None = None
 
 def upload(app: AppTest, name: str, data: bytes) -> AppTest:
     """Upload a file and wait until the app is done with it."""
-    app.file_uploader[0].set_value((name, data, "application/pdf"))
+    app.file_uploader[0].set_value([(name, data, "application/pdf")])
     return finished(app)
 
 

@@ -24,8 +24,7 @@ import pytest
 pytest.importorskip("streamlit")
 pytest.importorskip("playwright.sync_api", reason="no playwright: install the extra 'dev'")
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
 from pypdf import PdfReader
 
 from layoutdeit.labels import LABELS
@@ -44,6 +43,7 @@ CHROMIUM_ARGS = [
 ]
 START_S = 60  # until the server answers; a second or two on a free machine
 READ_MS = 120_000  # until a document is read, the loading of the model included
+PATIENCE_MS = 45_000  # for what takes a moment on a free machine, and longer beside other work
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,7 @@ def wait_until_healthy(server: subprocess.Popen[bytes], port: int, log_path: Pat
 def browser(chromium: str) -> Iterator[Browser]:
     """A headless Chromium."""
     with sync_playwright() as started:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = started.chromium.launch(executable_path=chromium, headless=True, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
@@ -99,6 +100,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The app in a new visitor's window, 1280 x 900; nothing may be asked of another machine."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(2 * PATIENCE_MS)
     page = context.new_page()
     strangers: list[str] = []
     page.on("request", lambda request: strangers.append(request.url) if is_remote(request.url, address) else None)
@@ -148,19 +150,16 @@ def table_of(page: Page) -> Locator:
     return page.get_by_test_id("stDataFrame").locator("[role=grid]")
 
 
+def canvas_of(page: Page) -> FrameLocator:
+    """The picture of the page, a document of its own."""
+    return page.frame_locator("iframe[title*=page_canvas]")
+
+
 def coloured_pixels(page: Page) -> int:
     """How many pixels of the page's picture, as the browser draws it, have the colour of a class."""
-    for attempt in range(5):
-        picture = page.get_by_test_id("stImage").locator("img").first
-        expect(picture).to_be_visible()
-        try:
-            page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
-            shot = picture.screenshot()
-            break
-        except PlaywrightError:  # the app drew the page anew meanwhile, on a slow machine more than once
-            if attempt == 4:
-                raise
-    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), dtype=np.int16)  # (H, W, 3)
+    sheet = canvas_of(page).locator("#page")
+    expect(sheet).to_be_visible()
+    pixels = np.asarray(Image.open(io.BytesIO(sheet.screenshot())).convert("RGB"), dtype=np.int16)  # (H, W, 3)
     colours = np.array([label.colour for label in LABELS])  # (5, 3)
     distance = np.abs(pixels[:, :, None, :] - colours).max(axis=3)  # (H, W, 5)
     return int((distance.min(axis=2) < 24).sum())
@@ -265,7 +264,7 @@ def test_sample_fits_a_desk_and_a_telephone(page: Page):
     settle(page)
     screenshot(page, "app-390")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, "wider than the screen"
-    image = page.get_by_test_id("stImage").locator("img").first.bounding_box()
+    image = canvas_of(page).locator("#page").bounding_box()
     assert 300 < image["width"] <= 390
 
 

@@ -13,6 +13,7 @@ pytest.importorskip("streamlit")
 pytest.importorskip("playwright.sync_api", reason="no playwright: install the extra 'dev'")
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 from test_app_browser import (
+    PATIENCE_MS,
     address,
     browser,
     download,
@@ -31,7 +32,7 @@ def open_editor(page: Page) -> FrameLocator:
     page.get_by_role("button", name="Try the sample").click()
     reading_summary(page)
     page.get_by_text("Correct the regions").click()
-    editor = page.frame_locator("iframe[title*=box_editor]")
+    editor = page.frame_locator("iframe[title*=page_canvas]")
     expect(editor.locator(".box").first).to_be_visible(timeout=30_000)
     settle(page)
     return editor
@@ -99,6 +100,7 @@ def test_dragged_box_is_saved_and_survives_the_turning_of_pages(page: Page):
 
 def test_finger_moves_a_box_on_a_telephone(browser: Browser, address: str):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, accept_downloads=True)
+    context.set_default_timeout(2 * PATIENCE_MS)
     page = context.new_page()
     page.goto(address)
     editor = open_editor(page)

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
+from app.document import OpenDocument
 from app.model_choice import models_here
 from app.selection import Selection
-from app.session import OpenDocument
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import PageLayout, Region
 from layoutdeit.weights import DEFAULT_MODEL, resolve_model

@@ -1,26 +1,31 @@
 "use strict";
 // Boxes in points of the page, as everywhere. `edits` maps a region's id to {label, box}, or to null for a deleted one;
-// it is all that the server keeps, and each undo step is one such map.
+// it is all that the server keeps, and each undo step is one such map. Not editable: regions are pointed at and chosen.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SMALLEST = 4; // points; a shorter drag on an empty place is a click
 const find = (id) => document.getElementById(id);
 const sheet = find("page");
 const histories = new Map(); // page token -> {past, edits, future}
-let args = null, state = null, selected = null, drag = null, zoom = 1;
+const HOW_TO_EDIT = "Drag a box to move it, a corner to resize it, an empty place to add one. Arrow keys move, with Shift resize.";
+const HOW_TO_LOOK = "Click a box for its text; it is marked in the table too.";
+let args = null, state = null, selected = null, drag = null, zoom = 1, pointed = null, pressed = null;
 
 const send = (type, data) => window.parent.postMessage({ isStreamlitMessage: true, type, ...data }, "*");
-const report = () => send("streamlit:setComponentValue", {
-  dataType: "json", value: { token: args.token, edits: state.edits, selected },
+const report = (turn = 0) => send("streamlit:setComponentValue", {
+  dataType: "json", value: { token: args.token, edits: state.edits, selected, turn },
 });
 
 window.addEventListener("message", ({ data, source }) => {
   if (source !== window.parent || data.type !== "streamlit:render") return;
-  const isNew = !args || args.token !== data.args.token;
+  const isNew = !args || args.token !== data.args.token, before = args;
   args = data.args;
   if (!histories.has(args.token)) histories.set(args.token, { past: [], edits: args.edits, future: [] });
   state = histories.get(args.token);
-  if (isNew) { drag = null; selected = null; }
+  if (isNew) drag = pointed = null;
+  // a choice made elsewhere counts once: an older answer of the server must not take a newer choice here back
+  if (isNew || before.focus.count !== args.focus.count) selected = args.focus.id;
+  document.body.classList.toggle("editable", args.editable);
   applyTheme(data.theme);
   find("label").replaceChildren(...args.labels.map(({ name }, i) => new Option(`${i + 1} ${name}`, name)));
   draw();
@@ -38,7 +43,7 @@ function regions() {
   const all = args.regions.filter(({ id }) => !(id in state.edits));
   const edited = Object.entries(state.edits).filter(([, edit]) => edit);
   return [
-    ...all.filter(({ score }) => score >= args.min_score),
+    ...all.filter(({ label, score }) => score >= args.min_scores[label]),
     ...edited.map(([id, edit]) => ({ id, ...edit, corrected: true })),
   ].filter(({ label }) => args.shown.includes(label));
 }
@@ -100,15 +105,23 @@ function draw() {
   const region = current();
   if (region) {
     find("label").value = region.label;
-    drawHandles(drag ? drag.box : region.box);
+    if (args.editable) drawHandles(drag ? drag.box : region.box);
   }
   find("label").disabled = find("delete").disabled = !region;
   find("undo").disabled = !state.past.length;
   find("redo").disabled = !state.future.length;
   if (hadFocus && selected) sheet.querySelector(`[data-id="${selected}"]`)?.focus({ preventScroll: true });
+  hint();
   send("streamlit:setFrameHeight", { height: document.documentElement.offsetHeight + 4 });
 }
 
+function hint() {
+  const region = regions().find(({ id }) => id === (pointed ?? selected));
+  find("hint").textContent = region && !drag ? `${said(region)}${args.hints[region.id] ? `: ${args.hints[region.id]}` : ""}`
+    : args.editable ? HOW_TO_EDIT : args.regions.length ? HOW_TO_LOOK : "";
+}
+
+const said = ({ label, score, corrected }) => `${label}${corrected ? ", corrected" : ` ${score.toFixed(2)}`}`;
 const colour = (label) => args.labels.find(({ name }) => name === label).colour;
 
 function drawBox({ label, box: [x0, y0, x1, y1] }, className) {
@@ -119,17 +132,18 @@ function drawBox({ label, box: [x0, y0, x1, y1] }, className) {
 function drawRegion(region) {
   const isSelected = region.id === selected;
   const rect = drawBox(region, `box${region.corrected ? " corrected" : ""}${isSelected ? " selected" : ""}`);
-  const said = `${region.label}${region.corrected ? ", corrected" : ` ${region.score.toFixed(2)}`}`;
   for (const [key, value] of Object.entries({ "data-id": region.id, tabindex: 0, role: "button" })) rect.setAttribute(key, value);
-  rect.setAttribute("aria-label", said);
+  rect.setAttribute("aria-label", said(region));
   rect.setAttribute("aria-pressed", isSelected);
-  make("title", {}, rect).textContent = said;
   rect.addEventListener("focus", () => { if (selected !== region.id && !drag) select(region.id); });
+  rect.addEventListener("pointerenter", () => { pointed = region.id; hint(); });
+  rect.addEventListener("pointerleave", () => { pointed = null; hint(); });
   const number = args.order[region.id];
   if (!number) return;
-  const [x, y] = region.box;
-  make("rect", { x, y, width: 7 + 5 * String(number).length, height: 11, class: "badge", fill: colour(region.label) }, sheet);
-  make("text", { x: x + 3, y: y + 9, class: "order" }, sheet).textContent = number;
+  const width = 6 + 5 * String(number).length, y = region.box[1];
+  const x = Math.max(0, region.box[0] - width - 1); // beside the box, where it hides no letter
+  make("rect", { x, y, width, height: 10, class: "badge", fill: colour(region.label) }, sheet);
+  make("text", { x: x + 3, y: y + 8, class: "order" }, sheet).textContent = number;
 }
 
 function drawHandles([x0, y0, x1, y1]) {
@@ -177,6 +191,10 @@ function moved([x0, y0, x1, y1], side, dx, dy) {
 sheet.addEventListener("pointerdown", (event) => {
   if (!args || drag || event.button !== 0) return;
   event.preventDefault();
+  if (!args.editable) {
+    pressed = { x: event.clientX, y: event.clientY, id: event.target.dataset.id ?? null };
+    return;
+  }
   sheet.setPointerCapture(event.pointerId);
   const start = place(event);
   const { side, id } = event.target.dataset;
@@ -195,6 +213,11 @@ sheet.addEventListener("pointermove", (event) => {
 });
 
 sheet.addEventListener("pointerup", (event) => {
+  if (pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 6) {
+    if (pressed.id !== selected) select(pressed.id);
+    if (selected) sheet.querySelector(`[data-id="${selected}"]`)?.focus({ preventScroll: true });
+  }
+  pressed = null;
   if (drag?.pointer !== event.pointerId) return;
   const { id, first, box } = drag, region = current();
   drag = null;
@@ -207,19 +230,22 @@ sheet.addEventListener("pointerup", (event) => {
   if (selected) sheet.querySelector(`[data-id="${selected}"]`)?.focus({ preventScroll: true });
 });
 
-sheet.addEventListener("pointercancel", () => { drag = null; draw(); });
+sheet.addEventListener("pointercancel", () => { drag = pressed = null; draw(); });
 
 document.addEventListener("keydown", (event) => {
   if (!args || event.target.tagName === "SELECT") return;
   const key = event.key.toLowerCase(), region = current();
   const arrow = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] }[key];
-  if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? redo() : undo();
+  const isHeld = event.ctrlKey || event.metaKey || event.altKey;
+  if (!isHeld && (key === "+" || key === "-")) setZoom(key === "+" ? 1.25 : 0.8);
+  else if (key === "pageup" || key === "pagedown") report(key === "pageup" ? -1 : 1); // the app hears no key from here
+  else if (key === "escape") select(null);
+  else if (!args.editable) return;
+  else if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? redo() : undo();
   else if ((event.ctrlKey || event.metaKey) && key === "y") redo();
-  else if (event.ctrlKey || event.metaKey || event.altKey) return;
+  else if (isHeld) return;
   else if (key === "delete" || key === "backspace") remove();
   else if (args.labels[Number(key) - 1]) relabel(args.labels[Number(key) - 1].name);
-  else if (key === "+" || key === "-") setZoom(key === "+" ? 1.25 : 0.8);
-  else if (key === "escape") select(null);
   else if (arrow && region) change(region.id, region.label, moved(region.box, event.shiftKey ? "se" : "move", ...arrow));
   else return;
   event.preventDefault();
