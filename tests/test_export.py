@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
 from handmade_pdf import Sheet, filled, make_pdf
+from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
-from placed_rectangles import extent, near_colour
+from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 
 from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv, to_json, write_atomically
 from layoutdeit.labels import LABELS, label_by_name
@@ -61,6 +63,36 @@ def test_json_reads_back(layout, document, tmp_path):
     again = DocumentLayout.from_dict(json.loads(path.read_text("utf-8")))
     assert to_json(again) == to_json(layout)
     assert again.pages[1].error == layout.pages[1].error
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(placed=placed_rectangles())
+@example(
+    placed=Placed(Sheet(filled((60, 50, 90, 70)), (0, 0, 300, 200), (30, 20, 280, 190), 270, 1.5), (60, 50, 90, 70))
+)
+def test_every_format_places_a_region_on_its_ink(tmp_path, placed):
+    """A rectangle filled in user space, and what each file says of it, whatever the page's rotation, crop and unit."""
+    with open_document(make_pdf(placed.sheet)) as document:
+        box = document.frame(0).to_display([placed.rect])[0]
+        page = PageLayout(1, *document.page_size(0), (Region("figure", 0.5, tuple(box.tolist())),))
+        source = SourceInfo(document.name, document.sha256, 1)
+        layout = DocumentLayout(source, ModelInfo("none", "", "none"), (page,))
+        export(layout, document, tmp_path / "it", ["json", "csv", "html", "coco", "crops"])
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "it.csv").read_text(), newline=""))
+    (figure,) = re.findall(r'<figure[^>]* data-box="([^"]*)"', (tmp_path / "it.html").read_text())
+    (found,) = json.loads((tmp_path / "it.json").read_text())["pages"][0]["regions"]
+    for said in ([row["x0"], row["y0"], row["x1"], row["y1"]], re.split("[ ,]+", figure), found["box"]):
+        np.testing.assert_allclose(np.array(said, dtype=float), box, atol=0.06)
+    coco = json.loads((tmp_path / "it" / "coco" / "annotations.json").read_text())
+    x, y, width, height = coco["annotations"][0]["bbox"]
+    with Image.open(tmp_path / "it" / "coco" / coco["images"][0]["file_name"]) as picture:
+        np.testing.assert_allclose(
+            extent(near_colour(picture, (0, 0, 0), 120))[0], [x, y, x + width, y + height], atol=1.5
+        )
+    for folder in ("crops/page-0001-01-figure.png", "figures/page-0001-01-figure.png"):
+        with Image.open(tmp_path / "it" / folder) as crop:
+            dark = near_colour(crop, (0, 0, 0), 120)
+            assert dark[2:-2, 2:-2].all(), "the crop holds more than the rectangle"
 
 
 def test_csv_has_a_row_per_region(layout):
