@@ -67,8 +67,10 @@ def _annotate(options: argparse.Namespace) -> int:
     report = annotate_pdfs(options.pdfs, options.output, split=options.split, dpi=options.dpi)
     for path, reason in report.skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
+    for path, number, reason in report.left_out:
+        print(f"left out page {number} of {path}: {reason}", file=sys.stderr)
     print(f"{report.num_pages} pages of {len(options.pdfs) - len(report.skipped)} PDFs in {options.output}")
-    return 1 if report.skipped else 0
+    return 1 if report.skipped or report.left_out else 0
 
 
 def _check(options: argparse.Namespace) -> int:

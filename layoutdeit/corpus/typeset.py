@@ -91,14 +91,12 @@ def sheet_pages(seed: int, sheet: int, template_families: tuple[str, ...] = ()) 
         rng = random.Random(f"{seed}/{sheet}/{attempt}")
         wanted = SHEET_PAGES - len(pages)
         markup = document_markup(rng, installed_families(), wanted, template_families)
-        document = pdfium.PdfDocument(set_pdf(markup))
-        try:
-            for index in range(min(len(document), wanted)):
-                page = tagged_pdf.read_page(document, index)
+        with tagged_pdf.TaggedPdf(set_pdf(markup)) as pdf:
+            for index in range(min(len(pdf), wanted)):
+                page = pdf.read_page(index)
                 if is_sound(page):
-                    pages.append(_picture(document, index, page, random.Random(f"{seed}/{sheet}/{attempt}/{index}")))
-        finally:
-            document.close()
+                    rng = random.Random(f"{seed}/{sheet}/{attempt}/{index}")
+                    pages.append(_picture(pdf.document, index, page, rng))
         attempt += 1
     return pages
 

@@ -1,0 +1,157 @@
+"""Pages of strangers' tagged PDFs, read and pictured in a process of their own that can be stopped.
+
+The process answers line by line in JSON: a page, a page left out, the end. What a damaged file does to it, its time
+and its memory cost that file alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pypdfium2 as pdfium
+
+from layoutdeit.corpus.camera import Exposure, jpeg_bytes, picture_boxes
+from layoutdeit.corpus.page_tree import PictureRecord
+from layoutdeit.corpus.structure_tree import TagError
+from layoutdeit.corpus.tagged_pdf import TaggedPdf
+
+PAGE_S = 60.0  # to open a file, and for each page; an ordinary one takes a fiftieth of a second
+MEMORY_BYTES = 4 << 30  # of addresses
+MAX_PIXELS = 50_000_000  # of a picture
+
+
+@dataclass(frozen=True)
+class PageAnswer:
+    """A page's record, or why there is none; `number` from 1, 0 where it is about the whole file."""
+
+    number: int
+    record: PictureRecord | None
+    reason: str = ""
+
+
+class AnnotationProcess:
+    """The process, started when it is first asked and again after it had to be stopped. Use it in a with block."""
+
+    def __init__(self, picture_dir: Path, exposure: Exposure, *, page_s: float = PAGE_S) -> None:
+        self._picture_dir, self._exposure, self._page_s = picture_dir, exposure, page_s
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> AnnotationProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def pages(self, path: Path, name: str) -> Iterator[PageAnswer]:
+        """Each page of a PDF as it is done. name: what its pictures' names begin with."""
+        connection = self._started()
+        connection.send_bytes(json.dumps([str(path), name]).encode())
+        done = 0
+        while True:
+            try:
+                if not connection.poll(self._page_s):
+                    yield self._given_up(name, done, f"took more than {self._page_s:g} s")
+                    return
+                answer = json.loads(connection.recv_bytes())
+            except (EOFError, OSError):
+                yield self._given_up(name, done, "made the reading process crash, or took too much memory")
+                return
+            if answer is None:
+                return
+            number, width, height, regions, reason = answer
+            done = max(done, number)
+            regions = tuple((label, tuple(box)) for label, box in regions)
+            record = None if reason else PictureRecord(picture_name(name, number), width, height, regions)
+            yield PageAnswer(number, record, reason)
+
+    def _given_up(self, name: str, done: int, reason: str) -> PageAnswer:
+        """Stop the process in the page after `done`, or before the first."""
+        self._stop()
+        (self._picture_dir / picture_name(name, done + 1)).unlink(missing_ok=True)
+        if not done:
+            return PageAnswer(0, None, f"opening it or its first page {reason}")
+        return PageAnswer(done + 1, None, f"it {reason}; the pages from here on are left out")
+
+    def _started(self) -> Connection:
+        if self._connection is None or self._process is None or not self._process.is_alive():
+            self._stop()
+            context = multiprocessing.get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            arguments = (theirs, str(self._picture_dir), self._exposure)
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._connection
+
+    def _stop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()  # it holds nothing; pages are whole or removed
+            self._process.join()
+        self._process = self._connection = None
+
+
+def picture_name(name: str, number: int) -> str:
+    """File name of page `number` (from 1) of the PDF whose pictures' names begin with `name`."""
+    return f"{name}_{number - 1:05d}.jpg"
+
+
+def _serve(connection: Connection, picture_dir: str, exposure: Exposure) -> None:
+    """Answer requests until the other side closes the connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(EOFError, OSError):
+        while True:
+            path, name = json.loads(connection.recv_bytes())
+            for answer in _answers(Path(path), name, Path(picture_dir), exposure):
+                connection.send_bytes(json.dumps(answer).encode())
+            connection.send_bytes(b"null")
+
+
+def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> Iterator[tuple]:
+    """(number, width, height, regions, reason) for each page, or once with number 0 for the file."""
+    try:
+        pdf = TaggedPdf(path)
+    except FileNotFoundError:
+        yield 0, 0, 0, [], "there is no such file"
+        return
+    except (pdfium.PdfiumError, TagError, OSError, MemoryError) as error:
+        yield 0, 0, 0, [], str(error) or "takes too much memory"
+        return
+    with pdf:
+        for index in range(len(pdf)):
+            try:
+                width, height, regions = _write_page(pdf, index, picture_dir / picture_name(name, index + 1), exposure)
+            except MemoryError:
+                yield index + 1, 0, 0, [], "takes too much memory"
+            except Exception as error:  # whatever a damaged page provokes costs that page
+                yield index + 1, 0, 0, [], str(error) or type(error).__name__
+            else:
+                yield index + 1, width, height, regions, ""
+
+
+def _write_page(pdf: TaggedPdf, index: int, path: Path, exposure: Exposure) -> tuple[int, int, list]:
+    """Picture a page. Raises ValueError for one that is no example."""
+    page = pdf.read_page(index)
+    if page.problem:
+        raise ValueError(page.problem)
+    num_pixels = math.ceil(page.width * exposure.scale) * math.ceil(page.height * exposure.scale)
+    if num_pixels > MAX_PIXELS:
+        raise ValueError(f"its picture would have {num_pixels:,} pixels, more than {MAX_PIXELS:,}: use a lower --dpi")
+    picture = pdf.document[index].render(scale=exposure.scale).to_pil().convert("RGB")
+    boxes = picture_boxes([region.box for region in page.regions], exposure, picture.size)
+    path.write_bytes(jpeg_bytes(picture, exposure))
+    regions = [[region.label, box.tolist()] for region, box in zip(page.regions, boxes, strict=True)]
+    return picture.width, picture.height, regions

@@ -1,0 +1,70 @@
+"""The process that reads strangers' PDFs: stopped in time, started again, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from hostile_inputs import pdf_of, stream
+from test_corpus_structure_tree import element, tagged_pdf, words
+
+from layoutdeit.corpus.annotate import annotate_pdfs
+from layoutdeit.corpus.annotation_process import AnnotationProcess
+from layoutdeit.corpus.camera import Exposure
+from layoutdeit.corpus.page_tree import read_annotations
+
+
+def good_pdf() -> bytes:
+    return tagged_pdf(words(0, 700), {10: element("P", "0")})
+
+
+def endless_pdf() -> bytes:
+    """Forms that draw the next one ten times, nine deep."""
+    form = "/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /XObject << /X {} 0 R >> >>"
+    forms = {20 + i: stream(b"/X Do " * 10, form.format(21 + i)) for i in range(9)}
+    leaf = stream(b"0 0 9 9 re f " * 100, "/Type /XObject /Subtype /Form /BBox [0 0 612 792]")
+    return tagged_pdf("/X Do", {10: element("P", "0"), **forms, 29: leaf}, xobjects="/X 20 0 R")
+
+
+def test_a_file_that_takes_too_long_costs_only_itself(tmp_path: Path):
+    (tmp_path / "endless.pdf").write_bytes(endless_pdf())
+    (tmp_path / "good.pdf").write_bytes(good_pdf())
+    paths = [tmp_path / name for name in ("good.pdf", "endless.pdf", "good.pdf")]
+    report = annotate_pdfs(paths, tmp_path / "tree", page_s=15)
+    assert report.num_pages == 2 and not report.left_out
+    [(path, reason)] = report.skipped
+    assert path.name == "endless.pdf" and "opening it or its first page" in reason
+    names = {record.file_name for record in read_annotations(tmp_path / "tree", "train")}
+    assert {each.name for each in (tmp_path / "tree" / "train").iterdir()} == names and len(names) == 2
+
+
+def test_a_process_that_dies_is_replaced(tmp_path: Path):
+    (tmp_path / "good.pdf").write_bytes(good_pdf())
+    with AnnotationProcess(tmp_path, Exposure(72, 90)) as process:
+        first, second = (list(process.pages(tmp_path / "good.pdf", "a")) for _ in range(2))
+        assert first == second and first[0].record is not None
+        os.kill(process._process.pid, signal.SIGKILL)
+        process._process.join()
+        assert list(process.pages(tmp_path / "good.pdf", "a")) == first
+
+
+def test_a_page_too_large_to_picture_is_left_out(tmp_path: Path):
+    (tmp_path / "wall.pdf").write_bytes(good_pdf().replace(b"[0 0 612 792]", b"[0 0 9999 9999]"))
+    report = annotate_pdfs([tmp_path / "wall.pdf"], tmp_path / "tree", dpi=720)
+    [(_, number, reason)] = report.left_out
+    assert number == 1 and "use a lower --dpi" in reason and report.num_pages == 0
+
+
+def test_broken_pages_leave_the_others(tmp_path: Path):
+    data = pdf_of({1: "<< /Type /Catalog /Pages 2 0 R /MarkInfo << /Marked true >> /StructTreeRoot 5 0 R >>",
+                   2: "<< /Type /Pages /Kids [3 0 R 7 0 R] /Count 2 >>",
+                   3: "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+                      "/Resources << /Font << /F1 6 0 R >> >> >>",
+                   4: stream(words(0, 700).encode()), 5: "<< /Type /StructTreeRoot /K 10 0 R >>",
+                   6: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", 7: "(no page)",
+                   10: element("P", "0")})  # fmt: skip
+    (tmp_path / "half.pdf").write_bytes(data)
+    report = annotate_pdfs([tmp_path / "half.pdf"], tmp_path / "tree")
+    assert report.num_pages == 1 and not report.skipped
+    assert [number for _, number, _ in report.left_out] == [2]
