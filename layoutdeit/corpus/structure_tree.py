@@ -6,6 +6,7 @@ of a role map and forgets the form XObject that marked content lies in. `tagged_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ _ITEM_ROLES = {"LI", "TOCI", "BibEntry"}  # where no list is around them, neighb
 _UNLABELLED_ROLES = {"Artifact", "Formula", "Form"}
 _CAPTION_LIKE_ROLES = {"Caption", "Note", "FENote"}  # own text regions, also inside figures, tables and lists
 _OWN_IN_TEXT = {"Figure", "Table", "L"}
+_FRAME_ROLES = {"Div", "Sect", "Part", "Art"}  # in a paragraph: a text box that is anchored there
+_HEADING_STYLE = re.compile(r"/(.* )?heading( \d+)?", re.IGNORECASE)  # such as LibreOffice's Bibliography Heading
 
 
 class TagError(ValueError):
@@ -147,8 +150,10 @@ def _read_kid(kid: Any, parent: _Element, role_map: DictionaryObject) -> _Elemen
 
 
 def _role(source: DictionaryObject, role_map: DictionaryObject) -> str:
-    """The standard role. A name that speaks for itself stays: LibreOffice maps its style Title to P."""
+    """The standard role. A name that speaks for itself is believed: LibreOffice maps its style Title to P."""
     role = _value(source, "/S")
+    if isinstance(role, str) and _HEADING_STYLE.fullmatch(role):
+        return "H"
     namespace = _dictionary(source, "/NS") or DictionaryObject()
     maps = [role_map, _dictionary(namespace, "/RoleMapNS") or DictionaryObject()]
     for _ in range(MAX_ROLE_STEPS):
@@ -201,12 +206,15 @@ def _kids_with_owners(element: _Element, block: Block | None) -> Iterator[tuple[
             continue
         items = None
         own = _own_block(role, block or words) if is_element else None
+        if block is not None and block.label in ("text", "title") and not block.implicit and role in _FRAME_ROLES:
+            yield kid, None
+            continue
         if own is not None:
             words = words if role == "Figure" else None  # an icon does not end the words around it
             yield kid, own
         elif block is not None:
             yield kid, block
-        elif not is_element or role in (_INLINE_ROLES | _UNLABELLED_ROLES) and not kid.has_blocks:
+        elif not is_element or role in (*_INLINE_ROLES, "Formula") and not kid.has_blocks:
             words = words or Block("text", implicit=True)
             yield kid, words
         else:
@@ -220,7 +228,7 @@ def _own_block(role: str, block: Block | None) -> Block | None:
         return Block(None)
     if role not in _LABEL_OF_ROLE:
         return None
-    is_own_in_text = block is not None and block.label == "text" and role in _OWN_IN_TEXT
+    is_own_in_text = block is not None and block.label in ("text", "title") and role in _OWN_IN_TEXT
     is_table_in_figure = block is not None and block.label == "figure" and role == "Table"
     if block is None or block.implicit or role in _CAPTION_LIKE_ROLES or is_own_in_text or is_table_in_figure:
         return Block(_LABEL_OF_ROLE[role], host=block)
