@@ -12,6 +12,7 @@ from layoutdeit.corpus.page_objects import Box, PageObject
 from layoutdeit.corpus.structure_tree import Block
 
 RULE_REACH_PT = 9.0  # from a table's cell text to the rules and shades that belong to it
+HEAD_ROWS_PT = 60.0  # as high as a table's head may be that is repeated without tags
 ICON_PT = 18.0  # a figure lower than this is a sign among words, or a logo
 PARAGRAPH_GAP = 2.0  # lines between two parts of a paragraph: a figure stands there
 WORDS_GAP = 0.7  # the same where no tag says that it is a paragraph
@@ -72,7 +73,7 @@ def give_icons_to_their_words(contents: dict[Block, list[PageObject]]) -> None:
 def _table_box(items: list[PageObject], objects: list[PageObject], decorations: list[Box]) -> Box:
     cells = _union([item.line or item.ink for item in items])
     own = {id(item) for item in items}
-    strangers = [item.ink for item in objects if item.kind != "path" and id(item) not in own]
+    strangers = [item.ink for item in objects if item.kind != "path" and not item.is_artifact and id(item) not in own]
     return _grown_by_rules(cells, decorations, [_centre(ink) for ink in strangers])
 
 
@@ -136,8 +137,8 @@ def _distance(box: Box, other: Box) -> float:
 def _grown_by_rules(box: Box, decorations: list[Box], strangers: list[tuple[float, float]]) -> Box:
     """A table's cell box, grown by the rules and shades that touch it, again and again until none does.
 
-    strangers: centres of what other elements draw. A rule across the page, a frame around more than the table or a
-    tint behind a whole column would take some of them in, which shows that it is not the table's.
+    strangers: centres of what other elements draw, artifacts aside. A rule across the page, a frame around more than
+    the table or a tint behind a whole column would take some of them in, which shows that it is not the table's.
     """
     reach, pending, grown = RULE_REACH_PT, list(decorations), True
     while grown:
@@ -145,7 +146,9 @@ def _grown_by_rules(box: Box, decorations: list[Box], strangers: list[tuple[floa
         for rule in list(pending):
             is_beside = rule[0] > box[2] + reach or rule[2] < box[0] - reach
             is_apart = rule[1] > box[3] + reach or rule[3] < box[1] - reach
-            is_taller = rule[1] < box[1] - 2 * reach or rule[3] > box[3] + 2 * reach
+            is_inside = box[0] < rule[0] and rule[2] < box[2]  # between columns: head rows on a next page are artifacts
+            leeway = HEAD_ROWS_PT if is_inside else 2 * reach
+            is_taller = rule[1] < box[1] - leeway or rule[3] > box[3] + leeway
             if is_beside or is_apart or is_taller:
                 continue
             pending.remove(rule)

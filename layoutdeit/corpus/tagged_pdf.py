@@ -34,7 +34,7 @@ class TaggedRegion:
 
 @dataclass(frozen=True)
 class TaggedPage:
-    """A page's size in points, its regions in reading order, and why it is no example, if it is none."""
+    """A page's size in points, its regions in the order of its tree, and why it is no example, if it is none."""
 
     width: float
     height: float
