@@ -7,9 +7,11 @@ and its memory cost that file alone.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import multiprocessing
 import resource
+import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from layoutdeit.corpus.tagged_pdf import TaggedPdf
 PAGE_S = 60.0  # to open a file, and for each page; an ordinary one takes a fiftieth of a second
 MEMORY_BYTES = 4 << 30  # of addresses
 MAX_PIXELS = 50_000_000  # of a picture
+MAX_REASON = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def _serve(connection: Connection, picture_dir: str, exposure: Exposure) -> None
     limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # a line for each thing amiss in a damaged file
     with suppress(EOFError, OSError):
         while True:
             path, name = json.loads(connection.recv_bytes())
@@ -128,18 +132,22 @@ def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> It
         yield 0, 0, 0, [], "there is no such file"
         return
     except (pdfium.PdfiumError, TagError, OSError, MemoryError) as error:
-        yield 0, 0, 0, [], str(error) or "takes too much memory"
+        yield 0, 0, 0, [], _sentence(error)
         return
     with pdf:
         for index in range(len(pdf)):
             try:
                 width, height, regions = _write_page(pdf, index, picture_dir / picture_name(name, index + 1), exposure)
-            except MemoryError:
-                yield index + 1, 0, 0, [], "takes too much memory"
             except Exception as error:  # whatever a damaged page provokes costs that page
-                yield index + 1, 0, 0, [], str(error) or type(error).__name__
+                yield index + 1, 0, 0, [], _sentence(error)
             else:
                 yield index + 1, width, height, regions, ""
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, on one line; libraries quote whole objects."""
+    text = "it takes too much memory" if isinstance(error, MemoryError) else str(error) or type(error).__name__
+    return textwrap.shorten(text, MAX_REASON, placeholder=" ...")
 
 
 def _write_page(pdf: TaggedPdf, index: int, path: Path, exposure: Exposure) -> tuple[int, int, list]:
