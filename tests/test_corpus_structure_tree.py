@@ -6,11 +6,12 @@ from io import BytesIO
 
 import pytest
 from hostile_inputs import pdf_of, stream
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 from layoutdeit.corpus import structure_tree
 from layoutdeit.corpus.annotate import annotate_pdfs
 from layoutdeit.corpus.page_objects import LINE_ASCENT, LINE_DESCENT
+from layoutdeit.corpus.page_tree import read_annotations
 from layoutdeit.corpus.structure_tree import TagError, read_structure
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedPdf
 
@@ -217,3 +218,41 @@ def test_damaged_trees_cost_only_themselves(tmp_path):
     assert report.num_pages == len(files) - len(reasons)
     assert {"nested.pdf", "no_tree.pdf", "unmarked.pdf"} <= reasons.keys() <= files.keys() - {"good.pdf"}
     assert "no structure tree" in reasons["no_tree.pdf"] and "no tags" in reasons["unmarked.pdf"]
+
+
+def test_a_file_that_only_its_owner_may_change_is_read(tmp_path):
+    """Encrypted with an empty password, as files are that forbid printing or copying; a real password is asked for."""
+    plain = tagged_pdf(words(0, 700), {10: element("Document", "[11 0 R]"), 11: element("H1", "0")})
+    for name, password in (("open", ""), ("locked", "secret")):
+        writer = PdfWriter(clone_from=PdfReader(BytesIO(plain)))
+        writer.encrypt(password, "the owner's own", algorithm="RC4-128")
+        writer.write(tmp_path / f"{name}.pdf")
+    report = annotate_pdfs([tmp_path / "open.pdf", tmp_path / "locked.pdf"], tmp_path / "tree")
+    assert report.num_pages == 1
+    assert [label for label, _ in read_annotations(tmp_path / "tree", "train")[0].regions] == ["title"]
+    [(path, reason)] = report.skipped
+    assert path.name == "locked.pdf" and "password" in reason.lower()
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_crop_box_and_rotation_are_those_of_the_page_as_displayed(rotate: int):
+    boxes = f"/MediaBox [0 0 612 792] /CropBox [40 100 600 780] /Rotate {rotate}"
+    frame = "/A << /O /Layout /BBox [72 500 172 550] >>"
+    content = words(0, 700) + "/F << /MCID 1 >> BDC 72 400 100 50 re f EMC"
+    elements = {
+        10: element("Document", "[11 0 R 12 0 R 13 0 R]"),
+        11: element("P", "0"),
+        12: element("Figure", "1"),
+        13: element("Figure", "[]", frame),
+    }
+    page = read(tagged_pdf(content, elements).replace(b"/MediaBox [0 0 612 792]", boxes.encode()))
+    assert (page.width, page.height) == ((680, 560) if rotate % 180 else (560, 680))
+    upright = {"drawn": (32, 330, 132, 380), "framed": (32, 230, 132, 280)}  # from the crop box's top left
+    turned = {
+        0: lambda x0, y0, x1, y1: (x0, y0, x1, y1),
+        90: lambda x0, y0, x1, y1: (680 - y1, x0, 680 - y0, x1),
+        180: lambda x0, y0, x1, y1: (560 - x1, 680 - y1, 560 - x0, 680 - y0),
+        270: lambda x0, y0, x1, y1: (y0, 560 - x1, y1, 560 - x0),
+    }[rotate]
+    figures = [region.box for region in page.regions if region.label == "figure"]
+    assert figures == [pytest.approx(turned(*box), abs=0.1) for box in upright.values()]

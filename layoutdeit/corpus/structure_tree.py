@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NumberObject, StreamObject
@@ -66,7 +66,7 @@ class PageStructure:
         return bool(self.objects) or any(stream != PAGE_STREAM for stream, _ in self.owners)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Element:
     """A node: its role after mapping, page (object number), kids, and its /BBox if it has one."""
 
@@ -77,8 +77,7 @@ class _Element:
     has_blocks: bool = False  # below it
 
 
-@dataclass(frozen=True)
-class _Content:
+class _Content(NamedTuple):
     """A marked content, or (`content_id` None) a whole object."""
 
     page: int
@@ -138,9 +137,7 @@ def _read_kid(kid: Any, parent: _Element, role_map: DictionaryObject) -> _Elemen
     page = _object_number(kid, "/Pg") or parent.page
     kind = _value(kid, "/Type")
     if kind == "/OBJR":
-        is_drawn = isinstance(
-            _value(kid, "/Obj"), StreamObject
-        )  # an image or a form; links and fields are dictionaries
+        is_drawn = isinstance(_value(kid, "/Obj"), StreamObject)  # an image, a form; a link is a dictionary
         return _Content(page, _object_number(kid, "/Obj"), None) if is_drawn else None
     if kind == "/MCR" or "/MCID" in kid:
         content_id = _value(kid, "/MCID")
@@ -154,12 +151,12 @@ def _role(source: DictionaryObject, role_map: DictionaryObject) -> str:
     role = _value(source, "/S")
     if isinstance(role, str) and _HEADING_STYLE.fullmatch(role):
         return "H"
-    namespace = _dictionary(source, "/NS") or DictionaryObject()
-    maps = [role_map, _dictionary(namespace, "/RoleMapNS") or DictionaryObject()]
+    namespace = _dictionary(source, "/NS")
+    maps = [role_map, namespace and _dictionary(namespace, "/RoleMapNS")]
     for _ in range(MAX_ROLE_STEPS):
         if not isinstance(role, str):
             return ""
-        target = next((_value(each, role) for each in maps if role in each), None)
+        target = next((_value(each, role) for each in maps if each and role in each), None)
         if isinstance(target, ArrayObject):  # a role and its namespace
             target = target[0] if target else None
         if target is None or target == role or role == "/Title":
