@@ -32,11 +32,24 @@ def test_a_file_that_takes_too_long_costs_only_itself(tmp_path: Path):
     (tmp_path / "good.pdf").write_bytes(good_pdf())
     paths = [tmp_path / name for name in ("good.pdf", "endless.pdf", "good.pdf")]
     report = annotate_pdfs(paths, tmp_path / "tree", page_s=15)
-    assert report.num_pages == 2 and not report.left_out
-    [(path, reason)] = report.skipped
-    assert path.name == "endless.pdf" and "opening it or its first page" in reason
+    assert report.num_pages == 2 and not report.skipped
+    [(path, number, reason)] = report.left_out
+    assert (path.name, number) == ("endless.pdf", 1) and "took more than 15 s" in reason
     names = {record.file_name for record in read_annotations(tmp_path / "tree", "train")}
     assert {each.name for each in (tmp_path / "tree" / "train").iterdir()} == names and len(names) == 2
+
+
+def test_opening_has_a_limit_of_its_own(tmp_path: Path):
+    """Sixty thousand elements take longer than a second, and are read when there is time."""
+    elements = {11 + i: element("P", "0") for i in range(60_000)}
+    kids = " ".join(f"{number} 0 R" for number in elements)
+    (tmp_path / "large.pdf").write_bytes(tagged_pdf(words(0, 700), {10: element("Document", f"[{kids}]"), **elements}))
+    with AnnotationProcess(tmp_path, Exposure(72, 90), open_s=1) as process:
+        [answer] = process.pages(tmp_path / "large.pdf", "a")
+        assert answer.number == 0 and answer.reason == "opening it took more than 1 s"
+    with AnnotationProcess(tmp_path, Exposure(72, 90)) as process:
+        [answer] = process.pages(tmp_path / "large.pdf", "a")
+        assert answer.record is not None
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path):

@@ -137,6 +137,21 @@ def test_lists_and_references_without_a_list_around_them_are_one():
     assert labels(tagged_pdf(content, elements)) == ["list", "text", "list"]
 
 
+def test_lines_of_code_are_one_text():
+    content = "".join(words(i, y) for i, y in enumerate((700, 686, 642, 628, 600)))
+    elements = {
+        10: element("Document", "[11 0 R 12 0 R 13 0 R]"),
+        11: element("Preformatted#20Text", "0"),  # LibreOffice: each line a paragraph
+        12: element("Preformatted#20Text", "1"),
+        13: element("NonStruct", "[14 0 R]"),  # Chromium: <pre><code>, here with an empty line
+        14: element("Code", "[2 3 4]"),
+    }
+    roles = "/RoleMap << /Preformatted#20Text /P >>"
+    lines, listing = read(tagged_pdf(content, elements, root=f"/K 10 0 R {roles}")).regions
+    assert lines.box[3] - lines.box[1] == pytest.approx(14 + 12.3, abs=0.1)
+    assert listing.box[3] == pytest.approx(792 - 600 + 3.1, abs=0.1)
+
+
 def test_rules_bars_frames_and_icons_are_no_figures():
     shapes = ("20 100 1 400 re f", "560 300 14 90 re f", "0 0 612 792 re f", "72 200 10 10 re f")
     content = words(9, 700) + "".join(f"/F << /MCID {i} >> BDC {shape} EMC\n" for i, shape in enumerate(shapes))

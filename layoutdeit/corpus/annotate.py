@@ -26,7 +26,7 @@ def annotate_pdfs(
 ) -> AnnotationReport:
     """Write every page of every tagged PDF; what cannot be used is reported, not raised.
 
-    page_s: seconds that opening a PDF, and each of its pages, may take.
+    page_s: seconds that each page may take; opening a PDF has OPEN_S.
     """
     if not (math.isfinite(dpi) and dpi > 0):
         raise ValueError(f"dpi must be positive, got {dpi}")

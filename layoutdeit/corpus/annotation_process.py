@@ -25,9 +25,11 @@ from layoutdeit.corpus.page_tree import PictureRecord
 from layoutdeit.corpus.structure_tree import TagError
 from layoutdeit.corpus.tagged_pdf import TaggedPdf
 
-PAGE_S = 60.0  # to open a file, and for each page; an ordinary one takes a fiftieth of a second
+PAGE_S = 60.0  # for each page; an ordinary one takes a twentieth of a second
+OPEN_S = 300.0  # to open a file and read its structure tree; 1,000 pages take about ten seconds
 MEMORY_BYTES = 4 << 30  # of addresses
 MAX_PIXELS = 50_000_000  # of a picture
+OPENED = "opened"
 MAX_REASON = 200  # characters
 
 
@@ -43,8 +45,10 @@ class PageAnswer:
 class AnnotationProcess:
     """The process, started when it is first asked and again after it had to be stopped. Use it in a with block."""
 
-    def __init__(self, picture_dir: Path, exposure: Exposure, *, page_s: float = PAGE_S) -> None:
-        self._picture_dir, self._exposure, self._page_s = picture_dir, exposure, page_s
+    def __init__(
+        self, picture_dir: Path, exposure: Exposure, *, open_s: float = OPEN_S, page_s: float = PAGE_S
+    ) -> None:
+        self._picture_dir, self._exposure, self._open_s, self._page_s = picture_dir, exposure, open_s, page_s
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
 
@@ -58,30 +62,34 @@ class AnnotationProcess:
         """Each page of a PDF as it is done. name: what its pictures' names begin with."""
         connection = self._started()
         connection.send_bytes(json.dumps([str(path), name]).encode())
-        done = 0
+        done, limit_s, was_opened = 0, self._open_s, False
         while True:
             try:
-                if not connection.poll(self._page_s):
-                    yield self._given_up(name, done, f"took more than {self._page_s:g} s")
+                if not connection.poll(limit_s):
+                    yield self._given_up(name, done, was_opened, f"took more than {limit_s:g} s")
                     return
                 answer = json.loads(connection.recv_bytes())
             except (EOFError, OSError):
-                yield self._given_up(name, done, "made the reading process crash, or took too much memory")
+                reason = "made the reading process crash, or took too much memory"
+                yield self._given_up(name, done, was_opened, reason)
                 return
             if answer is None:
                 return
+            if answer == OPENED:
+                limit_s, was_opened = self._page_s, True
+                continue
             number, width, height, regions, reason = answer
             done = max(done, number)
             regions = tuple((label, tuple(box)) for label, box in regions)
             record = None if reason else PictureRecord(picture_name(name, number), width, height, regions)
             yield PageAnswer(number, record, reason)
 
-    def _given_up(self, name: str, done: int, reason: str) -> PageAnswer:
+    def _given_up(self, name: str, done: int, was_opened: bool, reason: str) -> PageAnswer:
         """Stop the process in the page after `done`, or before the first."""
         self._stop()
         (self._picture_dir / picture_name(name, done + 1)).unlink(missing_ok=True)
-        if not done:
-            return PageAnswer(0, None, f"opening it or its first page {reason}")
+        if not was_opened:
+            return PageAnswer(0, None, f"opening it {reason}")
         return PageAnswer(done + 1, None, f"it {reason}; the pages from here on are left out")
 
     def _started(self) -> Connection:
@@ -124,8 +132,8 @@ def _serve(connection: Connection, picture_dir: str, exposure: Exposure) -> None
             connection.send_bytes(b"null")
 
 
-def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> Iterator[tuple]:
-    """(number, width, height, regions, reason) for each page, or once with number 0 for the file."""
+def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> Iterator[tuple | str]:
+    """OPENED, then (number, width, height, regions, reason) for each page; or one of number 0 for the file."""
     try:
         pdf = TaggedPdf(path)
     except FileNotFoundError:
@@ -134,6 +142,7 @@ def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> It
     except (pdfium.PdfiumError, TagError, OSError, MemoryError) as error:
         yield 0, 0, 0, [], _sentence(error)
         return
+    yield OPENED
     with pdf:
         for index in range(len(pdf)):
             try:

@@ -21,6 +21,7 @@ MAX_BULLET_PT = 12.0  # of a path in a list; larger ones are frames and underlin
 MAX_MARK_SEGMENTS = 12  # a line, a bar or a frame, filled and stroked
 MAX_FRAME_SEGMENTS = 60  # of a shape behind words, such as an ellipse
 MAX_MARK_SIDE_PT = 20.0
+MAX_TALLNESS = 6.0  # heights to a width; a band at the margin is taller
 MAX_BACKGROUND_SHARE = 0.5  # of the page
 
 
@@ -47,7 +48,7 @@ def boxes_of(
 def is_mark(items: list[PageObject], box: Box, page_area: float, objects: list[PageObject]) -> bool:
     """Whether a figure is none to the eye: a rule, a bar at the margin, a tint or a frame around words, an icon."""
     w, h = box[2] - box[0], box[3] - box[1]
-    if max(w, h) < ICON_PT:
+    if max(w, h) < ICON_PT or h > MAX_TALLNESS * w:
         return True
     if not items or any(item.kind != "path" for item in items):
         return False

@@ -93,7 +93,9 @@ def read_structure(reader: PdfReader) -> dict[int, PageStructure]:
     elements = _elements(root)
     for element in reversed(elements):  # kids come after their parents
         kids = [kid for kid in element.kids if isinstance(kid, _Element)]
-        element.has_blocks = any(kid.has_blocks or kid.role in _LABEL_OF_ROLE or _is_item(kid) for kid in kids)
+        element.has_blocks = _is_listing(element) or any(
+            kid.has_blocks or kid.role in _LABEL_OF_ROLE or _is_item(kid) for kid in kids
+        )
     return _owners(elements)
 
 
@@ -149,6 +151,8 @@ def _read_kid(kid: Any, parent: _Element, role_map: DictionaryObject) -> _Elemen
 def _role(source: DictionaryObject, role_map: DictionaryObject) -> str:
     """The standard role. A name that speaks for itself is believed: LibreOffice maps its style Title to P."""
     role = _value(source, "/S")
+    if role == "/Preformatted Text":  # LibreOffice: a paragraph for each line
+        return "Code"
     if isinstance(role, str) and _HEADING_STYLE.fullmatch(role):
         return "H"
     namespace = _dictionary(source, "/NS")
@@ -203,6 +207,8 @@ def _kids_with_owners(element: _Element, block: Block | None) -> Iterator[tuple[
             continue
         items = None
         own = _own_block(role, block or words) if is_element else None
+        if block is None and _is_listing(element):
+            own = Block("text")
         if block is not None and block.label in ("text", "title") and not block.implicit and role in _FRAME_ROLES:
             yield kid, None
             continue
@@ -230,6 +236,12 @@ def _own_block(role: str, block: Block | None) -> Block | None:
     if block is None or block.implicit or role in _CAPTION_LIKE_ROLES or is_own_in_text or is_table_in_figure:
         return Block(_LABEL_OF_ROLE[role], host=block)
     return None
+
+
+def _is_listing(element: _Element) -> bool:
+    """Whether it is code and nothing else, as <pre><code> is."""
+    kid = element.kids[0] if len(element.kids) == 1 else None
+    return isinstance(kid, _Element) and kid.role == "Code" and element.role == "NonStruct"
 
 
 def _is_item(element: _Element) -> bool:
