@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from hostile_inputs import pdf_of, stream
@@ -13,6 +15,8 @@ from layoutdeit.corpus.annotate import annotate_pdfs
 from layoutdeit.corpus.annotation_process import AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
 from layoutdeit.corpus.page_tree import read_annotations
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def good_pdf() -> bytes:
@@ -58,7 +62,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path):
         first, second = (list(process.pages(tmp_path / "good.pdf", "a")) for _ in range(2))
         assert first == second and first[0].record is not None
         os.kill(process._process.pid, signal.SIGKILL)
-        process._process.join()
+        process._process.wait()
         assert list(process.pages(tmp_path / "good.pdf", "a")) == first
 
 
@@ -81,3 +85,19 @@ def test_broken_pages_leave_the_others(tmp_path: Path):
     report = annotate_pdfs([tmp_path / "half.pdf"], tmp_path / "tree")
     assert report.num_pages == 1 and not report.skipped
     assert [number for _, number, _ in report.left_out] == [2]
+
+
+def test_pages_that_are_only_claimed_are_not_tried_forever(tmp_path: Path):
+    (tmp_path / "liar.pdf").write_bytes(good_pdf().replace(b"/Count 1 ", b"/Count 100000 "))
+    report = annotate_pdfs([tmp_path / "liar.pdf"], tmp_path / "tree")
+    assert report.num_pages == 1 and len(report.left_out) == 101
+    assert report.left_out[-1][2] == "100 pages in a row do not load: it and the rest are left out"
+
+
+def test_scripts_need_no_guard(tmp_path: Path):
+    """Called from the top of a script, as notebooks and short scripts do; also from one read from standard input."""
+    (tmp_path / "good.pdf").write_bytes(good_pdf())
+    code = "from pathlib import Path; from layoutdeit.corpus.annotate import annotate_pdfs; "
+    code += f"print(annotate_pdfs([Path({str(tmp_path / 'good.pdf')!r})], Path({str(tmp_path / 'tree')!r})).num_pages)"
+    run = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert run.stdout.strip() == "1", run.stderr

@@ -1,7 +1,7 @@
 """Pages of strangers' tagged PDFs, read and pictured in a process of their own that can be stopped.
 
-The process answers line by line in JSON: a page, a page left out, the end. What a damaged file does to it, its time
-and its memory cost that file alone.
+The process answers in JSON: a page, a page left out, the end. What a damaged file does to it, its time and its memory
+cost that file alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import json
 import logging
 import math
 import multiprocessing
+import os
 import resource
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,7 +33,9 @@ OPEN_S = 300.0  # to open a file and read its structure tree; 1,000 pages take a
 MEMORY_BYTES = 4 << 30  # of addresses
 MAX_PIXELS = 50_000_000  # of a picture
 OPENED = "opened"
+START = "import sys; from layoutdeit.corpus.annotation_process import serve; serve(int(sys.argv[1]))"
 MAX_REASON = 200  # characters
+MAX_FAILURES = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class AnnotationProcess:
         self, picture_dir: Path, exposure: Exposure, *, open_s: float = OPEN_S, page_s: float = PAGE_S
     ) -> None:
         self._picture_dir, self._exposure, self._open_s, self._page_s = picture_dir, exposure, open_s, page_s
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
     def __enter__(self) -> AnnotationProcess:
@@ -61,7 +66,8 @@ class AnnotationProcess:
     def pages(self, path: Path, name: str) -> Iterator[PageAnswer]:
         """Each page of a PDF as it is done. name: what its pictures' names begin with."""
         connection = self._started()
-        connection.send_bytes(json.dumps([str(path), name]).encode())
+        exposure = [self._exposure.dpi, self._exposure.jpeg_quality]
+        connection.send_bytes(json.dumps([str(path), name, str(self._picture_dir), *exposure]).encode())
         done, limit_s, was_opened = 0, self._open_s, False
         while True:
             try:
@@ -93,13 +99,18 @@ class AnnotationProcess:
         return PageAnswer(done + 1, None, f"it {reason}; the pages from here on are left out")
 
     def _started(self) -> Connection:
-        if self._connection is None or self._process is None or not self._process.is_alive():
+        if self._connection is None or self._process is None or self._process.poll() is not None:
             self._stop()
-            context = multiprocessing.get_context("spawn")
-            self._connection, theirs = context.Pipe()
-            arguments = (theirs, str(self._picture_dir), self._exposure)
-            self._process = context.Process(target=_serve, args=arguments, daemon=True)
-            self._process.start()
+            self._connection, theirs = multiprocessing.Pipe()
+            paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, str(theirs.fileno())],  # -P: the current folder may hold anything
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # an interrupt is for us alone, who stop it
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
             theirs.close()
         return self._connection
 
@@ -108,7 +119,7 @@ class AnnotationProcess:
             self._connection.close()
         if self._process is not None:
             self._process.kill()  # it holds nothing; pages are whole or removed
-            self._process.join()
+            self._process.wait()
         self._process = self._connection = None
 
 
@@ -117,8 +128,9 @@ def picture_name(name: str, number: int) -> str:
     return f"{name}_{number - 1:05d}.jpg"
 
 
-def _serve(connection: Connection, picture_dir: str, exposure: Exposure) -> None:
-    """Answer requests until the other side closes the connection."""
+def serve(descriptor: int) -> None:
+    """Answer requests until the other side closes the connection, given as its file descriptor."""
+    connection = Connection(descriptor)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -126,8 +138,8 @@ def _serve(connection: Connection, picture_dir: str, exposure: Exposure) -> None
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # a line for each thing amiss in a damaged file
     with suppress(EOFError, OSError):
         while True:
-            path, name = json.loads(connection.recv_bytes())
-            for answer in _answers(Path(path), name, Path(picture_dir), exposure):
+            path, name, picture_dir, dpi, jpeg_quality = json.loads(connection.recv_bytes())
+            for answer in _answers(Path(path), name, Path(picture_dir), Exposure(dpi, jpeg_quality)):
                 connection.send_bytes(json.dumps(answer).encode())
             connection.send_bytes(b"null")
 
@@ -143,13 +155,19 @@ def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> It
         yield 0, 0, 0, [], _sentence(error)
         return
     yield OPENED
+    num_failures = 0
     with pdf:
         for index in range(len(pdf)):
+            if num_failures == MAX_FAILURES:  # a file may claim a million pages that are not there
+                yield index + 1, 0, 0, [], f"{MAX_FAILURES} pages in a row do not load: it and the rest are left out"
+                return
             try:
                 width, height, regions = _write_page(pdf, index, picture_dir / picture_name(name, index + 1), exposure)
             except Exception as error:  # whatever a damaged page provokes costs that page
+                num_failures += isinstance(error, pdfium.PdfiumError)
                 yield index + 1, 0, 0, [], _sentence(error)
             else:
+                num_failures = 0
                 yield index + 1, width, height, regions, ""
 
 
@@ -169,6 +187,10 @@ def _write_page(pdf: TaggedPdf, index: int, path: Path, exposure: Exposure) -> t
         raise ValueError(f"its picture would have {num_pixels:,} pixels, more than {MAX_PIXELS:,}: use a lower --dpi")
     picture = pdf.document[index].render(scale=exposure.scale).to_pil().convert("RGB")
     boxes = picture_boxes([region.box for region in page.regions], exposure, picture.size)
-    path.write_bytes(jpeg_bytes(picture, exposure))
+    try:
+        path.write_bytes(jpeg_bytes(picture, exposure))
+    except OSError:
+        path.unlink(missing_ok=True)  # half of it, on a full disk
+        raise
     regions = [[region.label, box.tolist()] for region, box in zip(page.regions, boxes, strict=True)]
     return picture.width, picture.height, regions

@@ -51,8 +51,7 @@ class TaggedPdf:
         try:
             if not pdfium_c.FPDFCatalog_IsTagged(self.document):
                 raise TagError("no tags: export it again as tagged (accessible) PDF")
-            self._reader = _reader(self.document, source)
-            self._structures = _structures(self._reader)
+            self._reader, self._structures = _read_structures(self.document, source)
         except BaseException:
             self.document.close()
             raise
@@ -95,18 +94,20 @@ def _reader(document: pdfium.PdfDocument, source: Path | bytes) -> PdfReader:
     return PdfReader(copy)
 
 
-def _structures(reader: PdfReader) -> dict[int, PageStructure]:
-    """The structure of each page by its index."""
+def _read_structures(document: pdfium.PdfDocument, source: Path | bytes) -> tuple[PdfReader, dict[int, PageStructure]]:
+    """The document for pypdf, and the structure of each page that has any by its index."""
     try:
+        reader = _reader(document, source)
         by_number = read_structure(reader)
-        numbers = [page.indirect_reference.idnum for page in reader.pages if page.indirect_reference]
-    except TagError:
+        references = [page.indirect_reference for page in reader.pages]
+    except (TagError, MemoryError, FileNotFoundError):
         raise
     except RecursionError:
         raise TagError("its structure tree is nested too deeply") from None
     except Exception as error:  # pypdf raises whatever a damaged file provokes
         raise TagError(f"its structure tree is damaged ({error})") from error
-    return {index: by_number[number] for index, number in enumerate(numbers) if number in by_number}
+    numbers = [reference.idnum if reference else 0 for reference in references]
+    return reader, {index: by_number[number] for index, number in enumerate(numbers) if number in by_number}
 
 
 def _owner(item: PageObject, structure: PageStructure) -> Block | None:
