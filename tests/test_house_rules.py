@@ -25,7 +25,7 @@ PARTS_OF_A_MADE_PAGE = (
     "charts contact_sheet diagrams floats front_matter house_style journal_families pictures prose running_heads "
     "running_text svg_marks tables templates vocabulary"
 )
-OF_TAGGED_PAGES = "annotate block_boxes drawn_xobjects page_objects page_tree"
+OF_TAGGED_PAGES = "annotate drawn_xobjects page_objects page_tree"
 OF_DETECTRON2 = "data launch model settings solver"
 # Source files whose promises are tested under another name: a concept split over files has one test file.
 TESTED_IN = {

@@ -149,7 +149,7 @@ def _answers(path: Path, name: str, picture_dir: Path, exposure: Exposure) -> It
     try:
         pdf = TaggedPdf(path)
     except FileNotFoundError:
-        yield 0, 0, 0, [], "there is no such file"
+        yield 0, 0, 0, [], "it is a folder: name the files in it" if path.is_dir() else "there is no such file"
         return
     except (pdfium.PdfiumError, TagError, OSError, MemoryError) as error:
         yield 0, 0, 0, [], _sentence(error)
