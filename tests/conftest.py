@@ -21,6 +21,7 @@ REQUIRABLE = {
     "browser": ("browser", "chromium", "playwright", "streamlit"),
     "poppler": ("poppler", "pdftoppm"),
     "data": ("LAYOUTDEIT_DATA",),
+    "office": ("soffice",),
 }
 
 
@@ -44,6 +45,12 @@ def chromium() -> str:
     """The path of a Chromium that Playwright can drive."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return found or pytest.skip("no browser: install chromium")
+
+
+@pytest.fixture(scope="session")
+def soffice() -> str:
+    """The path of LibreOffice."""
+    return shutil.which("soffice") or pytest.skip("no soffice: install libreoffice-writer")
 
 
 def pytest_configure(config: pytest.Config) -> None:

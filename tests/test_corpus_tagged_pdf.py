@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pypdfium2 as pdfium
 import pytest
 
 typst = pytest.importorskip("typst")
@@ -10,15 +9,15 @@ typst = pytest.importorskip("typst")
 from layoutdeit.corpus import page_objects  # noqa: E402
 from layoutdeit.corpus.annotate import annotate_pdfs  # noqa: E402
 from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
-from layoutdeit.corpus.tagged_pdf import TaggedPage, is_tagged, read_page  # noqa: E402
+from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedPdf  # noqa: E402
 
 PAGE = "#set page(width: 300pt, height: 400pt, margin: 40pt)\n"
 BODY = '#set text(font: "Libertinus Serif", size: 10pt, top-edge: 0.75em, bottom-edge: -0.25em)\n'
 
 
 def pages_of(body: str, page: str = PAGE) -> list[TaggedPage]:
-    document = pdfium.PdfDocument(typst.compile((page + BODY + body).encode()))
-    return [read_page(document, index) for index in range(len(document))]
+    with TaggedPdf(typst.compile((page + BODY + body).encode())) as pdf:
+        return [pdf.read_page(index) for index in range(len(pdf))]
 
 
 def labels_of(page: TaggedPage) -> list[str]:
@@ -119,10 +118,10 @@ def test_empty_page_has_no_regions():
 
 
 def test_turned_page_is_read_as_displayed():
-    document = pdfium.PdfDocument(typst.compile((PAGE + BODY + "#place(dx: 10pt, dy: 20pt)[= Head]").encode()))
-    upright = read_page(document, 0).regions[0].box
-    document[0].set_rotation(90)
-    page = read_page(document, 0)
+    with TaggedPdf(typst.compile((PAGE + BODY + "#place(dx: 10pt, dy: 20pt)[= Head]").encode())) as pdf:
+        upright = pdf.read_page(0).regions[0].box
+        pdf.document[0].set_rotation(90)
+        page = pdf.read_page(0)
     assert (page.width, page.height) == (400, 300)
     turned = page.regions[0].box
     assert turned == pytest.approx((400 - upright[3], upright[0], 400 - upright[1], upright[2]), abs=0.1)
@@ -133,7 +132,6 @@ def test_untagged_and_broken_files_are_skipped_with_the_reason(tmp_path):
     (tmp_path / "tagged.pdf").write_bytes(typst.compile(source))
     (tmp_path / "plain.pdf").write_bytes(typst.compile(source, pdf_tags=False))
     (tmp_path / "broken.pdf").write_bytes(b"not a pdf")
-    assert not is_tagged(pdfium.PdfDocument(tmp_path / "plain.pdf"))
     paths = [tmp_path / name for name in ("plain.pdf", "tagged.pdf", "broken.pdf")]
     report = annotate_pdfs(paths, tmp_path / "tree")
     assert report.num_pages == 1

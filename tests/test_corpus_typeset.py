@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import subprocess
@@ -11,9 +12,10 @@ import pytest
 
 pytest.importorskip("typst")
 
-from layoutdeit.corpus import typeset  # noqa: E402
+from layoutdeit.corpus import journal_families, typeset  # noqa: E402
+from layoutdeit.corpus.__main__ import main  # noqa: E402
 from layoutdeit.corpus.contact_sheet import contact_sheet  # noqa: E402
-from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS  # noqa: E402
+from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS, families_without  # noqa: E402
 from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
 from layoutdeit.corpus.prose import Prose, escape  # noqa: E402
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedRegion  # noqa: E402
@@ -99,3 +101,28 @@ def test_command_line_needs_no_torch_and_answers_at_once():
     code = "import sys, layoutdeit.corpus.__main__; print([n for n in ('torch', 'numpy', 'typst') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_family_held_out_is_on_no_page(tmp_path, monkeypatch):
+    """The pages of a tree without a family come from the others, each of which is drawn; the tree records them."""
+    drawn = set()
+    for name, bend in journal_families._BENDS.copy().items():
+        monkeypatch.setitem(journal_families._BENDS, name, functools.partial(_noting, drawn, name, bend))
+    assert main(["make", "90", "-o", str(tmp_path), "--without", "plos,free", "--seed", "5"]) == 0
+    assert drawn == set(FAMILY_WEIGHTS) - {"plos", "free"}
+    origin = json.loads((tmp_path / "corpus.json").read_text())["train"]
+    assert origin["families"] == ["hindawi", "bmc", "mdpi", "elsevier", "oxford"]
+
+
+def _noting(drawn, name, bend, *arguments):
+    drawn.add(name)
+    return bend(*arguments)
+
+
+def test_families_to_draw_and_to_hold_out():
+    assert families_without(["plos"], ["plos", "mdpi"]) == ("mdpi",)
+    assert families_without([]) == tuple(FAMILY_WEIGHTS)
+    with pytest.raises(ValueError, match="unknown template families .'nature'."):
+        families_without(["nature"])
+    with pytest.raises(ValueError, match="no template family stays: mdpi are held out"):
+        families_without(["mdpi"], ["mdpi"])

@@ -25,6 +25,7 @@ PARTS_OF_A_MADE_PAGE = (
     "charts contact_sheet diagrams floats front_matter house_style journal_families pictures prose running_heads "
     "running_text svg_marks tables templates vocabulary"
 )
+OF_TAGGED_PAGES = "annotate drawn_xobjects page_objects page_tree"
 OF_DETECTRON2 = "data launch model settings solver"
 # Source files whose promises are tested under another name: a concept split over files has one test file.
 TESTED_IN = {
@@ -34,7 +35,7 @@ TESTED_IN = {
     "layoutdeit.engines.base": "test_torchvision_engine.py",
     **{f"layoutdeit.engines.detectron2.{name}": "test_detectron2_tools.py" for name in OF_DETECTRON2.split()},
     **{f"layoutdeit.{name}": "test_pdf.py" for name in "pdf_error pdf_file source_file".split()},
-    **{f"layoutdeit.corpus.{name}": "test_corpus_tagged_pdf.py" for name in "annotate page_objects page_tree".split()},
+    **{f"layoutdeit.corpus.{name}": "test_corpus_tagged_pdf.py" for name in OF_TAGGED_PAGES.split()},
     **{f"layoutdeit.corpus.{name}": "test_corpus_typeset.py" for name in PARTS_OF_A_MADE_PAGE.split()},
 }
 

@@ -20,6 +20,17 @@ def test_a_sound_tree_is_said_to_be_sound(tmp_path, capsys):
     assert (root / "contact_sheet_train.png").is_file() and (root / "contact_sheet_val.png").is_file()
 
 
+def test_statistics_stand_beside_publaynet_s(tmp_path):
+    lines = describe(check_split(write_tree(tmp_path), "train", num_pictures=0).annotations).splitlines()
+    assert "PubLayNet 9.8" in lines[0] and "PubLayNet about 600 x 792" in lines[1]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[3:]}
+    assert list(rows) == ["text", "title", "list", "table", "figure"]
+    assert rows["text"][2::2][:2] == ["71.0%", "6.96"] and rows["text"][-3:] == ["240", "x", "53"]
+    assert sum(int(row[0]) for row in rows.values()) == 15
+    assert sum(float(row[1].rstrip("%")) for row in rows.values()) == pytest.approx(100, abs=0.5)
+    assert sum(float(row[3]) for row in rows.values()) == pytest.approx(2.5, abs=0.02)  # 15 boxes on 6 pages
+
+
 def test_everything_wrong_is_listed(tmp_path, capsys):
     root = write_tree(tmp_path)
     content = json.loads((root / "train.json").read_text())

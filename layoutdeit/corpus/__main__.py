@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS, families_without
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit status: 0 done, 1 some inputs skipped or something wrong, 2 wrong use."""
@@ -28,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--seed", type=int, default=0)
     make.add_argument("--split", choices=["train", "val"], default="train")
     make.add_argument("--workers", type=int, default=1, metavar="W")
-    make.add_argument("--families", default="", metavar="A,B", help="template families to draw from; default all")
+    known = ", ".join(FAMILY_WEIGHTS)
+    make.add_argument("--families", default="", metavar="A,B", help=f"template families to draw from; all are {known}")
+    make.add_argument("--without", default="", metavar="C,D", help="template families to hold out, for evaluation")
     make.set_defaults(run=_make)
 
     annotate = commands.add_parser("annotate", help="turn tagged PDFs into annotated pages")
@@ -53,7 +57,8 @@ def _make(options: argparse.Namespace) -> int:
     from layoutdeit.corpus.typeset import CorpusJob, make_corpus
 
     started = time.monotonic()
-    chosen = tuple(name for name in options.families.split(",") if name)
+    chosen, held_out = (tuple(filter(None, names.split(","))) for names in (options.families, options.without))
+    chosen = families_without(held_out, chosen) if held_out else chosen
     job = CorpusJob(options.num_pages, options.output, options.seed, options.split, options.workers, chosen)
     records = make_corpus(job)
     seconds = time.monotonic() - started
@@ -67,8 +72,10 @@ def _annotate(options: argparse.Namespace) -> int:
     report = annotate_pdfs(options.pdfs, options.output, split=options.split, dpi=options.dpi)
     for path, reason in report.skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
+    for path, number, reason in report.left_out:
+        print(f"left out page {number} of {path}: {reason}", file=sys.stderr)
     print(f"{report.num_pages} pages of {len(options.pdfs) - len(report.skipped)} PDFs in {options.output}")
-    return 1 if report.skipped else 0
+    return 1 if report.skipped or report.left_out else 0
 
 
 def _check(options: argparse.Namespace) -> int:

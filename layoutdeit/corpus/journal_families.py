@@ -1,7 +1,7 @@
 """Named template families: a drawn house style bent towards one publisher's pages.
 
-A family can be held out whole (`python -m layoutdeit.corpus make --families plos,mdpi ...`), which tells how a
-model does on layouts it was never shown.
+A family can be held out whole (`python -m layoutdeit.corpus make --without plos,mdpi ...` to train, `--families
+plos,mdpi ...` to evaluate), which tells how a model does on layouts it was never shown.
 """
 
 from __future__ import annotations
@@ -60,6 +60,15 @@ def check_family_names(chosen: Sequence[str]) -> None:
     unknown = set(chosen) - set(FAMILY_WEIGHTS)
     if unknown:
         raise ValueError(f"unknown template families {sorted(unknown)}: use some of {', '.join(FAMILY_WEIGHTS)}")
+
+
+def families_without(held_out: Sequence[str], wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """The wanted families (all if empty) less those held out. ValueError where a name is unknown or none stays."""
+    check_family_names([*held_out, *wanted])
+    chosen = tuple(name for name in wanted or FAMILY_WEIGHTS if name not in held_out)
+    if not chosen:
+        raise ValueError(f"no template family stays: {', '.join(held_out)} are held out")
+    return chosen
 
 
 def _hindawi(rng: random.Random, families: Sequence[str], style: HouseStyle) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Any tagged PDF to labelled regions: structure tree, marked-content ids and object bounds through pdfium.
+"""Any tagged PDF to labelled regions: the structure tree's blocks joined with the bounds of what pdfium draws.
 
 A page object carries the id of the marked content it was drawn in; the structure tree says which element owns that
 id. Each element that is a region in PubLayNet's sense becomes one box per page and column. Text boxes follow
@@ -7,25 +7,21 @@ PubLayNet's convention: unions of line boxes measured from the baseline, not tig
 
 from __future__ import annotations
 
-import ctypes
+import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from pypdf import PdfReader
 
-from layoutdeit.corpus.page_objects import Box, PageObject, page_objects
+from layoutdeit.corpus.block_boxes import ICON_PT, boxes_of, give_icons_to_their_words, is_mark
+from layoutdeit.corpus.drawn_xobjects import drawn_xobjects
+from layoutdeit.corpus.page_objects import PAGE_STREAM, Box, PageObject, page_objects
+from layoutdeit.corpus.structure_tree import Block, PageStructure, TagError, read_structure
 
-RULE_REACH_PT = 9.0  # from a table's cell text to the rules and shades that belong to it
-_LABEL_OF_TAG = {
-    "P": "text", "Caption": "text", "Note": "text", "FENote": "text", "BibEntry": "list", "Aside": "text",
-    "H": "title", "Title": "title", "L": "list", "TOC": "list", "Table": "table", "Figure": "figure",
-    **{f"H{level}": "title" for level in range(1, 10)},
-}  # fmt: skip
-_INLINE_TAGS = {"Span", "Em", "Strong", "Link", "Reference", "Quote", "Code", "Lbl", "LBody", "Annot", "Ruby"}
-_UNLABELLED_TAGS = {"Artifact", "Formula", "Form"}
-_CAPTION_LIKE_TAGS = {"Caption", "Note", "FENote"}  # own text regions, also inside figures, tables and lists
+MAX_UNTAGGED_SHARE = 0.5  # of a page's words, by width; running heads that are no artifacts are less
 
 
 @dataclass(frozen=True)
@@ -38,121 +34,126 @@ class TaggedRegion:
 
 @dataclass(frozen=True)
 class TaggedPage:
-    """A page's size in points and its regions in reading order."""
+    """A page's size in points, its regions in the order of its tree, and why it is no example, if it is none."""
 
     width: float
     height: float
     regions: tuple[TaggedRegion, ...]
+    problem: str = ""
 
 
-@dataclass
-class _Block:
-    """A structure element that is one region per page and column. `implicit`: no paragraph tag of its own."""
+class TaggedPdf:
+    """A PDF and its structure tree. Raises TagError where it has no tags that can be used; close it after use."""
 
-    label: str | None
-    implicit: bool = False
-    objects: list[PageObject] = field(default_factory=list)
+    def __init__(self, source: Path | bytes) -> None:
+        """Open it. PdfiumError and OSError as pdfium and the file system give them."""
+        self.document = pdfium.PdfDocument(source)
+        try:
+            if not pdfium_c.FPDFCatalog_IsTagged(self.document):
+                raise TagError("no tags: export it again as tagged (accessible) PDF")
+            self._reader, self._structures = _read_structures(self.document, source)
+        except BaseException:
+            self.document.close()
+            raise
+
+    def __enter__(self) -> TaggedPdf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+    def close(self) -> None:
+        """Free what pdfium holds."""
+        self.document.close()
+
+    def read_page(self, index: int) -> TaggedPage:
+        """Read the labelled regions of page `index` (from 0)."""
+        page = self.document[index]
+        try:
+            width, height = page.get_size()
+            structure, drawn = self._structures.get(index, PageStructure()), None
+            if structure.needs_xobjects:
+                drawn = drawn_xobjects(self._reader.pages[index], self._reader)
+            streams = {stream for stream, _ in structure.owners} - {PAGE_STREAM}
+            objects = list(page_objects(page, drawn, streams))
+            regions = tuple(_regions(objects, structure, page, width, height))
+            return TaggedPage(width, height, regions, _problem(objects, structure, regions))
+        finally:
+            page.close()
 
 
-def is_tagged(document: pdfium.PdfDocument) -> bool:
-    """Whether the document says it is tagged."""
-    return bool(pdfium_c.FPDFCatalog_IsTagged(document))
+def _reader(document: pdfium.PdfDocument, source: Path | bytes) -> PdfReader:
+    """The same document for pypdf, decrypted by pdfium where it is encrypted."""
+    if pdfium_c.FPDF_GetSecurityHandlerRevision(document) == -1:
+        return PdfReader(io.BytesIO(source) if isinstance(source, bytes) else source)
+    copy = io.BytesIO()
+    document.save(copy, flags=pdfium_c.FPDF_REMOVE_SECURITY)
+    return PdfReader(copy)
 
 
-def read_page(document: pdfium.PdfDocument, index: int) -> TaggedPage:
-    """Read the labelled regions of page `index` (from 0). A page without structure has no regions."""
-    page = document[index]
+def _read_structures(document: pdfium.PdfDocument, source: Path | bytes) -> tuple[PdfReader, dict[int, PageStructure]]:
+    """The document for pypdf, and the structure of each page that has any by its index."""
     try:
-        width, height = page.get_size()
-        objects = list(page_objects(page))
-        blocks = _blocks_by_content_id(page)
-        regions = _regions(objects, blocks, page, width, height)
-        return TaggedPage(width, height, tuple(regions))
-    finally:
-        page.close()
+        reader = _reader(document, source)
+        by_number = read_structure(reader)
+        references = [page.indirect_reference for page in reader.pages]
+    except (TagError, MemoryError, FileNotFoundError):
+        raise
+    except RecursionError:
+        raise TagError("its structure tree is nested too deeply") from None
+    except Exception as error:  # pypdf raises whatever a damaged file provokes
+        raise TagError(f"its structure tree is damaged ({error})") from error
+    numbers = [reference.idnum if reference else 0 for reference in references]
+    return reader, {index: by_number[number] for index, number in enumerate(numbers) if number in by_number}
+
+
+def _owner(item: PageObject, structure: PageStructure) -> Block | None:
+    block = structure.owners.get(item.content) if item.content else None
+    return block or structure.objects.get(item.xobject)
+
+
+def _problem(objects: list[PageObject], structure: PageStructure, regions: Sequence[TaggedRegion]) -> str:
+    """Why a page would teach that text is nothing; empty if it would not."""
+    visible = [item for item in objects if item.kind != "path" and not item.is_artifact]
+    untagged = [item for item in visible if _owner(item, structure) is None]
+    if untagged and not regions and len(untagged) == len(visible):
+        return "nothing on it is tagged"
+    total, missing = (sum(i.ink[2] - i.ink[0] for i in items if i.kind == "text") for items in (visible, untagged))
+    if missing > MAX_UNTAGGED_SHARE * total:
+        return f"{missing / total:.0%} of its text has no tag"
+    return ""
 
 
 def _regions(
-    objects: list[PageObject], blocks: dict[int, _Block], page: pdfium.PdfPage, width: float, height: float
+    objects: list[PageObject], structure: PageStructure, page: pdfium.PdfPage, width: float, height: float
 ) -> list[TaggedRegion]:
-    ordered: dict[int, _Block] = {}
+    contents: dict[Block, list[PageObject]] = {}
+    for block in (*structure.owners.values(), *structure.objects.values(), *structure.frames):
+        contents.setdefault(block, [])  # in the tree's order
     for item in objects:
-        block = blocks.get(item.content_id)
-        if block is not None and block.label is not None:
-            block.objects.append(item)
-            ordered.setdefault(id(block), block)
-    decorations = [item.ink for item in objects if item.kind == "path" and item.content_id not in blocks]
+        block = _owner(item, structure)
+        if block is not None:
+            contents[block].append(item)
+    frames = {block: box for block, box in structure.frames.items() if not contents[block]}
+    give_icons_to_their_words(contents)
+    decorations = [item.ink for item in objects if item.kind == "path" and _owner(item, structure) is None]
     to_display = _displayed_frame(page)
     regions = []
-    for block in ordered.values():
-        for box in _boxes_of(block, objects, decorations):
+    for block, items in contents.items():
+        boxes = boxes_of(block, items, objects, decorations)
+        if block in frames and not (block.host and frames[block][3] - frames[block][1] < ICON_PT):
+            boxes = [("figure", frames[block])]
+        for label, box in boxes:
             x0, y0, x1, y1 = to_display(box)
             x0, x1 = max(0.0, x0), min(width, x1)
             y0, y1 = max(0.0, y0), min(height, y1)
-            if x1 - x0 > 1 and y1 - y0 > 1:
-                regions.append(TaggedRegion(block.label, (x0, y0, x1, y1)))
+            is_sign = label == "figure" and is_mark(items, box, width * height, objects)
+            if x1 - x0 > 1 and y1 - y0 > 1 and not is_sign:
+                regions.append(TaggedRegion(label, (x0, y0, x1, y1)))
     return regions
-
-
-def _boxes_of(block: _Block, objects: list[PageObject], decorations: list[Box]) -> list[Box]:
-    if block.label == "figure":
-        return [_union([item.ink for item in block.objects])]
-    if block.label == "table":
-        cells = _union([item.line or item.ink for item in block.objects])
-        own = {id(item) for item in block.objects}
-        strangers = [item.ink for item in objects if item.kind != "path" and id(item) not in own]
-        centres = [((ink[0] + ink[2]) / 2, (ink[1] + ink[3]) / 2) for ink in strangers]
-        return [_grown_by_rules(cells, decorations, centres)]
-    return _column_boxes(block)
-
-
-def _column_boxes(block: _Block) -> list[Box]:
-    """One box per run of lines: a jump up (or, untagged, a wide gap) starts the next column's box."""
-    runs: list[list[Box]] = []
-    last: Box | None = None
-    for item in block.objects:
-        box = item.line or item.ink
-        if item.kind == "text" and item.line is None and not runs:
-            continue
-        height = box[3] - box[1]
-        jumps_up = last is not None and box[1] > last[1] + 1.5 * height and box[1] > last[3] - 0.3 * height
-        gap = block.implicit and last is not None and last[1] - box[3] > 0.7 * height
-        if last is None or jumps_up or gap:
-            runs.append([])
-        runs[-1].append(box)
-        last = box
-    return [_union(run) for run in runs]
-
-
-def _grown_by_rules(box: Box, decorations: list[Box], strangers: list[tuple[float, float]]) -> Box:
-    """A table's cell box, grown by the rules and shades that touch it, again and again until none does.
-
-    strangers: centres of what other elements draw. A rule across the page, a frame around more than the table or a
-    tint behind a whole column would take some of them in, which shows that it is not the table's.
-    """
-    reach, pending, grown = RULE_REACH_PT, list(decorations), True
-    while grown:
-        grown = False
-        for rule in list(pending):
-            is_beside = rule[0] > box[2] + reach or rule[2] < box[0] - reach
-            is_apart = rule[1] > box[3] + reach or rule[3] < box[1] - reach
-            is_taller = rule[1] < box[1] - 2 * reach or rule[3] > box[3] + 2 * reach
-            if is_beside or is_apart or is_taller:
-                continue
-            pending.remove(rule)
-            merged = _union([box, rule])
-            if merged != box and not any(_holds(merged, point) and not _holds(box, point) for point in strangers):
-                grown, box = True, merged
-    return box
-
-
-def _holds(box: Box, point: tuple[float, float]) -> bool:
-    return box[0] < point[0] < box[2] and box[1] < point[1] < box[3]
-
-
-def _union(boxes: Sequence[Box]) -> Box:
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)
 
 
 def _displayed_frame(page: pdfium.PdfPage) -> Callable[[Box], Box]:
@@ -172,60 +173,3 @@ def _displayed_frame(page: pdfium.PdfPage) -> Callable[[Box], Box]:
         return x0, crop_h - y1, x1, crop_h - y0
 
     return convert
-
-
-def _blocks_by_content_id(page: pdfium.PdfPage) -> dict[int, _Block]:
-    """Each marked-content id of the page to the block that owns it; unlabelled blocks have the label None."""
-    tree = pdfium_c.FPDF_StructTree_GetForPage(page)
-    if not tree:
-        return {}
-    owners: dict[int, _Block] = {}
-    try:
-        for index in range(pdfium_c.FPDF_StructTree_CountChildren(tree)):
-            element = pdfium_c.FPDF_StructTree_GetChildAtIndex(tree, index)
-            if element:
-                _visit(element, None, owners, 0)
-    finally:
-        pdfium_c.FPDF_StructTree_Close(tree)
-    return owners
-
-
-def _visit(element: Any, block: _Block | None, owners: dict[int, _Block], depth: int) -> None:
-    if depth > 100:  # a cycle in a broken tree
-        return
-    tag = _tag(element)
-    if tag in _UNLABELLED_TAGS and block is None:
-        block = _Block(None)
-    elif (
-        tag in _LABEL_OF_TAG
-        and (block is None or block.implicit or tag in _CAPTION_LIKE_TAGS)
-        or block is not None
-        and block.label == "text"
-        and tag in ("Figure", "Table", "L")
-    ):
-        block = _Block(_LABEL_OF_TAG[tag])
-    implicit: _Block | None = None
-    for index in range(pdfium_c.FPDF_StructElement_CountChildren(element)):
-        child = pdfium_c.FPDF_StructElement_GetChildAtIndex(element, index)
-        content_id = -1 if child else pdfium_c.FPDF_StructElement_GetChildMarkedContentID(element, index)
-        if not child and content_id < 0:
-            continue
-        owner = block
-        if owner is None and (not child or _tag(child) in _INLINE_TAGS):
-            implicit = implicit or _Block("text", implicit=True)
-            owner = implicit
-        elif owner is None:
-            implicit = None
-        if child:
-            _visit(child, owner, owners, depth + 1)
-        else:
-            owners[content_id] = owner
-
-
-def _tag(element: Any) -> str:
-    size = pdfium_c.FPDF_StructElement_GetType(element, None, 0)
-    if size <= 2:
-        return ""
-    buffer = ctypes.create_string_buffer(size)
-    pdfium_c.FPDF_StructElement_GetType(element, buffer, size)
-    return buffer.raw[: size - 2].decode("utf-16-le")

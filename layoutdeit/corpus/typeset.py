@@ -23,7 +23,7 @@ from layoutdeit.corpus.journal_families import check_family_names
 from layoutdeit.corpus.page_tree import PictureRecord, write_annotations, write_origin
 from layoutdeit.corpus.templates import document_markup
 
-CORPUS_VERSION = 1  # raise when the same seed gives other pages
+CORPUS_VERSION = 2  # raise when the same seed gives other pages
 SHEET_PAGES = 6
 EDGE_PT = 12.0  # nothing is set this close to the paper's edge on purpose
 MAX_OVERLAP_PT = 4.0  # line boxes of neighbours overlap by less; more is an overflow
@@ -91,14 +91,12 @@ def sheet_pages(seed: int, sheet: int, template_families: tuple[str, ...] = ()) 
         rng = random.Random(f"{seed}/{sheet}/{attempt}")
         wanted = SHEET_PAGES - len(pages)
         markup = document_markup(rng, installed_families(), wanted, template_families)
-        document = pdfium.PdfDocument(set_pdf(markup))
-        try:
-            for index in range(min(len(document), wanted)):
-                page = tagged_pdf.read_page(document, index)
+        with tagged_pdf.TaggedPdf(set_pdf(markup)) as pdf:
+            for index in range(min(len(pdf), wanted)):
+                page = pdf.read_page(index)
                 if is_sound(page):
-                    pages.append(_picture(document, index, page, random.Random(f"{seed}/{sheet}/{attempt}/{index}")))
-        finally:
-            document.close()
+                    rng = random.Random(f"{seed}/{sheet}/{attempt}/{index}")
+                    pages.append(_picture(pdf.document, index, page, rng))
         attempt += 1
     return pages
 
