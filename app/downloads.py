@@ -11,7 +11,8 @@ from app import training_set
 from app.selection import Selection
 from app.session import OpenDocument
 from layoutdeit.annotate import annotate_pdf
-from layoutdeit.export import ANNOTATED_SUFFIX, to_csv, to_json
+from layoutdeit.export import ANNOTATED_SUFFIX, to_csv
+from layoutdeit.json_text import to_json
 from layoutdeit.layout import DocumentLayout, ModelInfo
 from layoutdeit.markdown import to_markdown
 from layoutdeit.structure import structured

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layoutdeit.export import ANNOTATED_SUFFIX, export
+from layoutdeit.layout import DocumentLayout, SourceInfo
+from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
 
 if TYPE_CHECKING:
     from layoutdeit.analyze import LayoutAnalyzer
-    from layoutdeit.layout import DocumentLayout, PageLayout
 
 SUFFIXES = (".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff")  # looked for in folders; what they are is looked at
 
@@ -129,6 +130,14 @@ def select_pages(ranges: Sequence[range] | None, num_pages: int) -> list[int]:
     return sorted(chosen)
 
 
+def asked_pages(name: str, num_pages: int, ranges: Sequence[range] | None) -> list[int]:
+    """The pages of the document called `name` that the ranges name; PdfError "empty" where it has none of them."""
+    numbers = select_pages(ranges, num_pages)
+    if not numbers:
+        raise PdfError("empty", f"{name} has only {num_pages} page(s), none of those asked for.")
+    return numbers
+
+
 def run_batch(
     analyzer: LayoutAnalyzer,
     inputs: Sequence[Input],
@@ -143,17 +152,21 @@ def run_batch(
     """Analyse and export each input; return those that failed.
 
     `report` gets a line per page as it is done, `announce` one per document that says where its results are.
+    Pages wait on disk until the document is done, so its length costs no memory.
 
     A document of which some pages failed is written with the others, and counts as failed.
     """
     failures = []
     for item, target in zip(inputs, targets, strict=True):
         try:
-            with open_document(item.path, password=password) as document:
-                layout = _analyze(analyzer, document, item, pages, report)
+            with open_document(item.path, password=password) as document, PageStore() as store:
+                numbers = asked_pages(document.name, document.num_pages, pages)
+                _analyze(analyzer, document, item, numbers, store, report)
+                source = SourceInfo(document.name, document.sha256, document.num_pages)
+                layout = stored_layout(source, analyzer.info, store, numbers)
                 written = export(layout, document, target, formats)
+                failures += _failed_pages(item, layout)
             announce(f"{shown(item.relative)} -> {', '.join(map(shown, written))}")
-            failures += _failed_pages(item, layout)
         except PdfError as error:
             failures.append(Failure(item.path, error.code, str(error)))
         except OSError as error:
@@ -175,18 +188,14 @@ def _analyze(
     analyzer: LayoutAnalyzer,
     document: Document,
     item: Input,
-    pages: Sequence[range] | None,
+    numbers: Sequence[int],
+    store: PageStore,
     report: Callable[[str], None],
-) -> DocumentLayout:
-    numbers = select_pages(pages, document.num_pages)
-    if not numbers:
-        raise PdfError("empty", f"{document.name} has only {document.num_pages} page(s), none of those asked for.")
-    results: list[PageLayout] = []
-    for page in analyzer.analyze_pages(document, numbers):
-        results.append(page)
+) -> None:
+    for done, page in enumerate(analyzer.analyze_pages(document, numbers), start=1):
+        store.append(page)
         outcome = f"failed: {page.error.message}" if page.error else f"{len(page.regions)} regions"
-        report(f"{shown(item.relative)} {len(results)}/{len(numbers)} {page.seconds:.2f} s {outcome}")
-    return analyzer.document_layout(document, results)
+        report(f"{shown(item.relative)} {done}/{len(numbers)} {page.seconds:.2f} s {outcome}")
 
 
 def _failed_pages(item: Input, layout: DocumentLayout) -> list[Failure]:

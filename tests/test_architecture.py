@@ -26,7 +26,7 @@ TRAINING = (
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
     "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
-    "markdown html export batch"
+    "markdown html json_text page_store export batch"
 )
 CORPUS = "corpus"
 TRUNKS = {
