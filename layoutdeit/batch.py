@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layoutdeit.export import ANNOTATED_SUFFIX, export
-from layoutdeit.layout import DocumentLayout, SourceInfo
+from layoutdeit.layout import PageError, SourceInfo
 from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
 
@@ -165,12 +166,14 @@ def run_batch(
                 source = SourceInfo(document.name, document.sha256, document.num_pages)
                 layout = stored_layout(source, analyzer.info, store, numbers)
                 written = export(layout, document, target, formats)
-                failures += _failed_pages(item, layout)
+                errors = {page.number: page.error for page in layout.pages if page.error is not None}
+            if errors:
+                failures.append(failed_pages(item, errors, len(numbers)))
             announce(f"{shown(item.relative)} -> {', '.join(map(shown, written))}")
         except PdfError as error:
             failures.append(Failure(item.path, error.code, str(error)))
         except OSError as error:
-            failures.append(_failed_file(item, error))
+            failures.append(failed_file(item, error))
         except Exception as error:  # whatever a file may provoke in code that expected none: the others go on
             logger.error("%s", shown(item.path), exc_info=True)
             message = f"{shown(item.path)} could not be analysed: {type(error).__name__}: {error}. Leave it out."
@@ -198,17 +201,16 @@ def _analyze(
         report(f"{shown(item.relative)} {done}/{len(numbers)} {page.seconds:.2f} s {outcome}")
 
 
-def _failed_pages(item: Input, layout: DocumentLayout) -> list[Failure]:
-    failed = [page for page in layout.pages if page.error is not None]
-    if not failed:
-        return []
-    numbers = ", ".join(str(page.number) for page in failed[:10]) + (", ..." if len(failed) > 10 else "")
-    first = failed[0].error
-    message = f"{len(failed)} of {len(layout.pages)} pages failed ({numbers}): {first.message}"
-    return [Failure(item.path, first.code, message)]
+def failed_pages(item: Input, errors: Mapping[int, PageError], num_pages: int) -> Failure:
+    """An input of which some of its `num_pages` pages failed, each with its error."""
+    numbers = ", ".join(map(str, itertools.islice(errors, 10))) + (", ..." if len(errors) > 10 else "")
+    first = next(iter(errors.values()))
+    message = f"{len(errors)} of {num_pages} pages failed ({numbers}): {first.message}"
+    return Failure(item.path, first.code, message)
 
 
-def _failed_file(item: Input, error: OSError) -> Failure:
+def failed_file(item: Input, error: OSError) -> Failure:
+    """An input whose file, or a file written for it, cannot be had."""
     if isinstance(error, FileNotFoundError) and not item.path.exists():
         return Failure(item.path, "missing", f"{shown(item.path)} does not exist: check the name.")
     place = shown(Path(error.filename)) if isinstance(error.filename, str) else shown(item.path)

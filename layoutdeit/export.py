@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -196,13 +197,21 @@ def export(layout: DocumentLayout, document: Document, target: str | Path, forma
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
     """A file to write and read back, put in the place of `path` if the block ends well, and removed if it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"  # a name that `remove_unfinished` knows
     try:
         with temporary.open("x+b") as file:
             yield file
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(targets: Iterable[Path]) -> None:
+    """Remove what `write_atomically` left beside and below the targets in a process that was killed."""
+    folders = {folder for target in targets for folder in (target.parent, target, *target.glob("*/"))}
+    for path in (path for folder in folders if folder.is_dir() for path in folder.glob(".*.tmp")):
+        if re.fullmatch(r"\.[0-9a-f]{32}\.tmp", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

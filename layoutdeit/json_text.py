@@ -36,7 +36,7 @@ def json_pieces(fields: Mapping[str, Any]) -> Iterator[str]:
     """What json.dumps(fields, indent=1) gives, and a newline; a value that is an iterator is a list, item by item."""
     gap = "{"
     for key, value in fields.items():
-        yield f"{gap}\n {json.dumps(key)}: "
+        yield f"{gap}\n {json.dumps(key, ensure_ascii=False)}: "
         gap = ","
         if isinstance(value, Iterator):
             yield from _list_pieces(value)

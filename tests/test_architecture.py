@@ -26,7 +26,8 @@ TRAINING = (
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
     "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
-    "markdown html json_text page_store export batch"
+    "markdown html json_text page_store export batch "
+    "ledger bulk_process bulk_worker bulk_document bulk_display bulk bulk_command"
 )
 CORPUS = "corpus"
 TRUNKS = {

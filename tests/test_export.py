@@ -101,7 +101,9 @@ def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
 
 
 def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
-    with pytest.raises(ValueError, match="'docx': use one or more of json, jsonl, pdf, png, coco, csv, md, html, crops"):
+    with pytest.raises(
+        ValueError, match="'docx': use one or more of json, jsonl, pdf, png, coco, csv, md, html, crops"
+    ):
         export(layout, document, tmp_path / "x", ["json", "docx"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="no format"):

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layoutdeit.json_text import json_pieces, jsonl_pieces, result_pieces, to_json
@@ -12,8 +12,11 @@ PAGES = (
     PageLayout(1, 612, 792, (Region("title", 0.9, (1, 2, 3, 4), TEXT, level=1), Region("table", 0.5, (1, 2, 3, 4)))),
     PageLayout(2, 10.004, 20, error=PageError("render", "no\npicture")),
 )
+LEAVES = st.none() | st.integers() | st.text(max_size=4)
 VALUES = st.recursive(
-    st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -27,7 +30,8 @@ def test_pieces_are_the_text_json_itself_gives(pages):
     assert to_json(whole) == json.dumps(whole.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
 
-@given(st.dictionaries(st.text(), st.lists(VALUES) | VALUES))
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text(max_size=3), st.lists(VALUES, max_size=3) | VALUES, max_size=3))
 def test_any_value_in_pieces(fields):
     expected = json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
     lazy = {key: iter(value) if isinstance(value, list) else value for key, value in fields.items()}
