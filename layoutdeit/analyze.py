@@ -260,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("sources", nargs="+", metavar="FILE", help="PDF, JPEG, PNG or TIFF files, or folders of them")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
     parser.add_argument(
-        "--formats", default=DEFAULT_FORMATS, help="json,jsonl,pdf,png,coco,csv,md,html,crops [%(default)s]"
+        "--formats", default=DEFAULT_FORMATS, help="json,jsonl,pdf,png,coco,csv,md,html,crops,parquet [%(default)s]"
     )
     parser.add_argument("--pages", help="such as 1-3,7 or 5- [all]")
     parser.add_argument("--password", help="for the files that need one")

@@ -29,6 +29,7 @@ from layoutdeit.json_text import json_pieces, jsonl_pieces, result_pieces
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, PageLayout
 from layoutdeit.markdown import markdown_pieces
+from layoutdeit.parquet_file import require_pyarrow, write_parquet
 from layoutdeit.pdf import Document
 
 ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
@@ -71,6 +72,14 @@ def export_json(layout: DocumentLayout, document: Document, target: Path) -> Pat
 def export_jsonl(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.jsonl, one line per page (see json_text.py)."""
     return _write_text(_with_suffix(target, ".jsonl"), jsonl_pieces(layout))
+
+
+def export_parquet(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.parquet, one row per page (see parquet_file.py)."""
+    path = _with_suffix(target, ".parquet")
+    with write_atomically(path) as file:
+        write_parquet(layout, file)
+    return path
 
 
 def export_csv(layout: DocumentLayout, document: Document, target: Path) -> Path:
@@ -163,16 +172,19 @@ EXPORTERS: dict[str, Exporter] = {
     "md": export_markdown,
     "html": export_html,
     "crops": export_crops,
+    "parquet": export_parquet,
 }
 
 
 def chosen_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """The formats called `names`, each once; ValueError lists those there are."""
+    """The formats called `names`, each once; ValueError lists those there are, ImportError says what one needs."""
     formats = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     unknown = [name for name in formats if name not in EXPORTERS]
     if unknown or not formats:
         said = f"unknown format {', '.join(map(repr, unknown))}" if unknown else "no format given"
         raise ValueError(f"{said}: use one or more of {', '.join(EXPORTERS)}")
+    if "parquet" in formats:
+        require_pyarrow()
     return formats
 
 

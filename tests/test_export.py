@@ -47,6 +47,7 @@ def test_every_format_writes_what_it_says(layout, document, tmp_path):
         "out/report.v1.json",
         "out/report.v1.jsonl",
         "out/report.v1.md",
+        "out/report.v1.parquet",
         "out/report.v1/coco/annotations.json",
         "out/report.v1/coco/image-0001.png",
         "out/report.v1/coco/image-0003.png",
@@ -102,7 +103,7 @@ def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
 
 def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
     with pytest.raises(
-        ValueError, match="'docx': use one or more of json, jsonl, pdf, png, coco, csv, md, html, crops"
+        ValueError, match="'docx': use one or more of json, jsonl, pdf, png, coco, csv, md, html, crops, parquet"
     ):
         export(layout, document, tmp_path / "x", ["json", "docx"])
     assert not list(tmp_path.iterdir())
