@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from bulk_fixtures import ROOT, command, environment, ledger_lines, pages_in, run, sheets, write_model
+from bulk_fixtures import ROOT, command, environment, ledger_lines, pages_in, sheets, write_model
 from handmade_pdf import make_pdf
 from PIL import Image
 
@@ -91,15 +91,3 @@ def test_scans_read_do_not_add_up(tmp_path):
             seen[num_pages] = peak_bytes(pid)
         WORKERS.stop_all()
     assert path.stat().st_size > 150 << 20 and seen[300] <= 1.1 * seen[100] and seen[300] < 120 << 20, seen
-
-
-@pytest.mark.timeout(900)
-def test_time_is_linear_in_pages(tmp_path):
-    """The last pages of a long document take no longer than its first: compared within one run."""
-    model, out = write_model(tmp_path / "small.safetensors"), tmp_path / "out"
-    (tmp_path / "long.pdf").write_bytes(make_pdf(*sheets(400)))
-    done = run(tmp_path / "long.pdf", "-o", out, "--workers", 1, "--model", model, "--formats", "json", timeout=800)
-    assert done.returncode == 0, done.stderr
-    seconds = [line["seconds"] for line in ledger_lines(out) if line["status"] == "done"]
-    first, last = (sorted(part)[len(part) // 2] for part in (seconds[:100], seconds[-100:]))
-    assert last < 2 * first, (first, last)
