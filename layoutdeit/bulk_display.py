@@ -30,7 +30,7 @@ class BulkDisplay:
         self._done = self._failed = self._failed_documents = self._failed_before = 0
         self._start = self._last = time.monotonic()
         is_live = self._progress.isatty() and not is_quiet
-        self._bar = tqdm(file=self._progress, unit="page", dynamic_ncols=True, smoothing=0.05) if is_live else None
+        self._bar = self._live_line() if is_live else None
 
     def document_opened(self, num_pages: int, *, num_known: int, num_failed_before: int = 0) -> None:
         """A document has so many pages; `num_known` were dealt with before this run, some of which failed."""
@@ -83,6 +83,17 @@ class BulkDisplay:
         unopened = self._num_documents - self._num_opened - self._failed_documents
         mean = self._pages_seen / self._num_opened if self._num_opened else 1
         return round(self._pages_seen - self._pages_known + max(0, unopened) * mean)
+
+    def _live_line(self) -> tqdm:
+        line = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+        return tqdm(
+            total=self._num_documents,
+            unit=" pages",
+            file=self._progress,
+            dynamic_ncols=True,
+            smoothing=0.05,
+            bar_format=line,
+        )
 
     def _show(self) -> None:
         if self._is_quiet:
