@@ -48,12 +48,13 @@ class BulkRun:
         *,
         num_workers: int,
         display: BulkDisplay,
+        on_ray: bool = False,
     ) -> None:
         """Take the ledger and start the first process.
 
         Raises ModelFailed where the model cannot be loaded, ValueError where another run works in `out_dir`.
         """
-        self._out_dir, self._task, self._choice, self._display = out_dir, task, choice, display
+        self._out_dir, self._task, self._display = out_dir, task, display
         self._waiting = deque(
             BulkDocument(index, item, target) for index, (item, target) in enumerate(zip(inputs, targets, strict=True))
         )
@@ -63,13 +64,14 @@ class BulkRun:
         self._failures: list[tuple[int, Failure]] = []
         self._num_workers, self._num_busy, self._num_recorded = num_workers, 0, 0
         self._changed = threading.Condition()
+        self._new_worker = partial(BulkWorker, choice, on_ray=on_ray)
         self._error: BaseException | None = None
         try:
             self._ledger = Ledger(out_dir / LEDGER_NAME)
         except BlockingIOError as error:
             raise ValueError(f"another run is at work in {out_dir}: wait for it, or use another folder") from error
         try:
-            self._workers = [BulkWorker(choice)]
+            self._workers = [self._new_worker()]
         except BaseException:
             self._ledger.close()
             raise
@@ -116,7 +118,7 @@ class BulkRun:
         """What each thread does: ask its process for one thing after the other."""
         try:
             if worker is None:
-                worker = BulkWorker(self._choice)
+                worker = self._new_worker()
                 with self._changed:
                     self._workers.append(worker)
             while (step := self._next()) is not None:
@@ -242,19 +244,20 @@ class BulkRun:
                 seconds=EXPORT_S + EXPORT_PAGE_S * len(document.numbers),
                 store=str(document.store_path.resolve()),
                 numbers=list(runs(document.numbers)),
-                target=str(document.target),
+                target=str(document.target.resolve()),
                 formats=list(self._task.formats),
             )
         except ReadFailed as error:
             return self._fail(document, error.code, str(error))
-        paths = [Path(path) for path in answer["written"]]
-        files = tuple(str(path.relative_to(self._out_dir)) for path in paths)
+        files = tuple(str(Path(path).relative_to(self._out_dir.resolve())) for path in answer["written"])
         with self._changed:
             self._ledger.add_written(
                 document.key, Written(document.asked(self._task, self._out_dir), files), time.perf_counter() - start
             )
             self._ledger.sync()
-            self._display.say(f"{shown(document.item.relative)} -> {', '.join(map(shown, paths))}")
+            self._display.say(
+                f"{shown(document.item.relative)} -> {', '.join(shown(self._out_dir / name) for name in files)}"
+            )
             self._finish(document)
         document.remove_other_stores()
 

@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--workers", type=int, metavar="N", help="analyse on N processes, each with a model and a core"
     )
+    options.add_argument("--ray", metavar="local|auto|ADDRESS", help="run the N processes on a Ray cluster")
     options.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
 
 
@@ -29,6 +30,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError(f"--workers must be at least 1, got {options.workers}")
     if options.retry_failed and options.workers is None:
         raise ValueError("--retry-failed needs the ledger of a run with --workers: give that too")
+    if options.ray is not None and options.workers is None:
+        raise ValueError("--ray needs --workers: how many processes to run there")
 
 
 def bulk_run(
@@ -42,8 +45,11 @@ def bulk_run(
     from layoutdeit.bulk import BulkRun
     from layoutdeit.bulk_display import BulkDisplay
     from layoutdeit.bulk_document import BulkTask
+    from layoutdeit.bulk_ray import connect
     from layoutdeit.bulk_worker import ModelChoice
 
+    if options.ray is not None:
+        connect(options.ray, options.workers)
     return BulkRun(
         inputs,
         targets,
@@ -52,4 +58,5 @@ def bulk_run(
         ModelChoice(options.model, options.engine, options.device, options.score),
         num_workers=options.workers,
         display=BulkDisplay(len(inputs), is_quiet=options.quiet),
+        on_ray=options.ray is not None,
     )

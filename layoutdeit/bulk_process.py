@@ -20,23 +20,40 @@ from layoutdeit.pdf import Document, PdfError, open_document
 from layoutdeit.wire import read_header, write_message
 
 if TYPE_CHECKING:
-    from layoutdeit.analyze import LayoutAnalyzer
+    from layoutdeit import LayoutAnalyzer
 
 WATCH_S = 0.1
 
 
-class _Session:
-    """The model, and the document that is open: one method per verb."""
+class Session:
+    """The model, and the document that is open: one method per verb, and `answer`, which calls them."""
 
     def __init__(self) -> None:
         self._analyzer: LayoutAnalyzer | None = None
         self._document: Document | None = None
         self._opened: tuple[str, str | None] | None = None  # path and sha256
 
-    def load(self, *, model: str | None, engine: str, device: str | None, score: float) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the request's verb returns, or the error it raises. Any error: one document must not end the run."""
+        request = dict(request)
+        verb = request.pop("verb")
+        try:
+            return getattr(self, f"_{verb}")(**request)
+        except PdfError as error:
+            return {"error": {"code": error.code, "message": str(error)}}
+        except OSError as error:
+            place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            return {"error": {"code": "io", "message": f"{place}{error.strerror or error}."}}
+        except Exception as error:
+            if verb == "load":
+                return {"failure": str(error)}
+            logging.getLogger(__name__).error("%s", verb, exc_info=True)
+            return {"failure": f"{type(error).__name__}: {error}"[:2000]}
+
+    def _load(self, *, model: str | None, engine: str, device: str | None, score: float) -> dict[str, Any]:
         import torch
 
-        from layoutdeit.analyze import LayoutAnalyzer
+        from layoutdeit import LayoutAnalyzer
 
         torch.set_num_threads(1)  # as many processes as there are cores; and sums come out the same on any machine
         self._analyzer = LayoutAnalyzer(model, engine=engine, device=device, score=score)
@@ -44,15 +61,15 @@ class _Session:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return {"name": info.name, "sha256": info.sha256, "engine": info.engine, "device": device}
 
-    def open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
+    def _open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
         return {"num_pages": self._document_at(path, password, sha256).num_pages}
 
-    def analyze(self, *, path: str, password: str | None, sha256: str, number: int) -> dict[str, Any]:
+    def _analyze(self, *, path: str, password: str | None, sha256: str, number: int) -> dict[str, Any]:
         document = self._document_at(path, password, sha256)
         (page,) = self._analyzer.analyze_pages(document, [number])
         return {"page": page.to_dict()}
 
-    def export(
+    def _export(
         self,
         *,
         path: str,
@@ -94,28 +111,13 @@ def serve(parent: int) -> None:
     os.dup2(2, 1)  # what libraries print must not come between the answers
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    session = _Session()
+    session = Session()
     while True:
         try:
             request, _ = read_header(requests)
         except EOFError:
             return
-        verb = request.pop("verb")
-        write_message(answers, _answer(session, verb, request))
-
-
-def _answer(session: _Session, verb: str, request: dict[str, Any]) -> dict[str, Any]:
-    """What a verb returns, or the error it raises. Any error: one document must not end the run."""
-    try:
-        return getattr(session, verb)(**request)
-    except PdfError as error:
-        return {"error": {"code": error.code, "message": str(error)}}
-    except OSError as error:
-        place = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        return {"error": {"code": "io", "message": f"{place}{error.strerror or error}."}}
-    except Exception as error:
-        logging.getLogger(__name__).error("%s", verb, exc_info=verb != "load")
-        return {"failure": f"{type(error).__name__}: {error}"[:2000] if verb != "load" else str(error)}
+        write_message(answers, session.answer(request))
 
 
 def _end_with(parent: int) -> None:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from layoutdeit.bulk_ray import RayWorker
 from layoutdeit.layout import ModelInfo
 from layoutdeit.worker_pool import Worker, WorkerStopped
 
@@ -46,19 +47,14 @@ class ModelChoice:
 class BulkWorker:
     """A process with a model. One thread asks; `stop` may come from another."""
 
-    def __init__(self, choice: ModelChoice) -> None:
-        """Start it and load the model. Raises ModelFailed, OSError."""
-        self._choice = choice
+    def __init__(self, choice: ModelChoice, *, on_ray: bool = False) -> None:
+        """Start it, here or on the Ray cluster, and load the model. Raises ModelFailed, OSError."""
+        self._choice, self._on_ray = choice, on_ray
         self._stopping = threading.Lock()
         self._is_stopped = False
         self.was_replaced = False  # a process died on the way
-        self._worker: Worker | None = None
+        self._worker: Worker | RayWorker | None = None
         self._start()
-
-    @property
-    def pid(self) -> int:
-        """The id of the process."""
-        return self._worker.pid
 
     def ask(self, verb: str, *, seconds: float = ASK_S, **request: Any) -> dict[str, Any]:
         """Have it do something; where it dies it is replaced and asked once more.
@@ -99,7 +95,7 @@ class BulkWorker:
             with self._stopping:
                 if self._is_stopped:
                     raise InterruptedError
-                self._worker = Worker(START)
+                self._worker = RayWorker() if self._on_ray else Worker(START)
             try:
                 answer = self._worker.ask({"verb": "load", **request}, seconds=LOAD_S).header
                 break

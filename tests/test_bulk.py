@@ -179,13 +179,13 @@ def test_killed_process_is_replaced_and_nothing_lost(model, documents, reference
 def test_page_that_kills_its_process_twice_costs_only_itself(model, documents, tmp_path, monkeypatch):
     deaths = tmp_path / "deaths"
     start = (
-        "import os, sys\nfrom layoutdeit import bulk_process\nanalyze = bulk_process._Session.analyze\n"
+        "import os, sys\nfrom layoutdeit import bulk_process\nanalyze = bulk_process.Session._analyze\n"
         "def deadly(self, **request):\n"
         "    if request['number'] == 3:\n"
         f"        open({str(deaths)!r}, 'a').write('x')\n"
         "        os.kill(os.getpid(), 11)\n"
         "    return analyze(self, **request)\n"
-        "bulk_process._Session.analyze = deadly\nbulk_process.serve(int(sys.argv[1]))"
+        "bulk_process.Session._analyze = deadly\nbulk_process.serve(int(sys.argv[1]))"
     )
     monkeypatch.setattr("layoutdeit.bulk_worker.START", start)
     inputs = find_inputs([documents / "d2.pdf"])

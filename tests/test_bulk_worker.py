@@ -64,10 +64,10 @@ def test_errors_are_those_of_the_document(worker, place, tmp_path):
 
 def test_killed_between_two_pages_it_is_replaced(worker, place):
     before = worker.ask("analyze", **place, number=1)
-    pid = worker.pid
+    pid = worker._worker.pid
     worker._worker._process.kill()
     after = worker.ask("analyze", **place, number=1)
-    assert worker.pid != pid and worker.was_replaced
+    assert worker._worker.pid != pid and worker.was_replaced
     assert after["page"]["regions"] == before["page"]["regions"]
 
 
