@@ -244,12 +244,12 @@ class BulkRun:
                 seconds=EXPORT_S + EXPORT_PAGE_S * len(document.numbers),
                 store=str(document.store_path.resolve()),
                 numbers=list(runs(document.numbers)),
-                target=str(document.target.resolve()),
+                target=str(document.target.absolute()),
                 formats=list(self._task.formats),
             )
         except ReadFailed as error:
             return self._fail(document, error.code, str(error))
-        files = tuple(str(Path(path).relative_to(self._out_dir.resolve())) for path in answer["written"])
+        files = tuple(str(Path(path).relative_to(self._out_dir.absolute())) for path in answer["written"])
         with self._changed:
             self._ledger.add_written(
                 document.key, Written(document.asked(self._task, self._out_dir), files), time.perf_counter() - start
