@@ -12,8 +12,9 @@ from app.document import OpenDocument
 from app.page_view import page_png
 from app.selection import Selection
 from layoutdeit.annotate import annotate_pdf
-from layoutdeit.export import ANNOTATED_SUFFIX, embedded_pictures, to_csv, to_json
+from layoutdeit.export import ANNOTATED_SUFFIX, embedded_pictures, to_csv
 from layoutdeit.html import to_html
+from layoutdeit.json_text import to_json
 from layoutdeit.layout import DocumentLayout, ModelInfo
 from layoutdeit.markdown import to_markdown
 from layoutdeit.structure import structured

@@ -71,6 +71,10 @@ def _annotate(document: PdfFile | ScanFile, layout: DocumentLayout, file: Binary
         writer = PdfWriter(clone_from=PdfReader(source))
         if len(writer.pages) != document.num_pages:
             raise ValueError(f"pypdf finds {len(writer.pages)} pages, pdfium {document.num_pages}")
+        if copy is not None or document.password is not None:
+            writer._ID = None  # pdfium gives each copy another
+        if copy == "reassembled":
+            writer.metadata = None  # pdfium's own: when the copy was made
         resources = _shared_resources(writer)
         layers = _layers(writer, sorted({region.label for page in layout.pages for region in page.regions}))
         for page in layout.pages:

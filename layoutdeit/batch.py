@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layoutdeit.export import ANNOTATED_SUFFIX, export
+from layoutdeit.layout import PageError, SourceInfo
+from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
 
 if TYPE_CHECKING:
     from layoutdeit.analyze import LayoutAnalyzer
-    from layoutdeit.layout import DocumentLayout, PageLayout
 
 SUFFIXES = (".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff")  # looked for in folders; what they are is looked at
 
@@ -129,6 +131,14 @@ def select_pages(ranges: Sequence[range] | None, num_pages: int) -> list[int]:
     return sorted(chosen)
 
 
+def asked_pages(name: str, num_pages: int, ranges: Sequence[range] | None) -> list[int]:
+    """The pages of the document called `name` that the ranges name; PdfError "empty" where it has none of them."""
+    numbers = select_pages(ranges, num_pages)
+    if not numbers:
+        raise PdfError("empty", f"{name} has only {num_pages} page(s), none of those asked for.")
+    return numbers
+
+
 def run_batch(
     analyzer: LayoutAnalyzer,
     inputs: Sequence[Input],
@@ -143,21 +153,27 @@ def run_batch(
     """Analyse and export each input; return those that failed.
 
     `report` gets a line per page as it is done, `announce` one per document that says where its results are.
+    Pages wait on disk until the document is done, so its length costs no memory.
 
     A document of which some pages failed is written with the others, and counts as failed.
     """
     failures = []
     for item, target in zip(inputs, targets, strict=True):
         try:
-            with open_document(item.path, password=password) as document:
-                layout = _analyze(analyzer, document, item, pages, report)
+            with open_document(item.path, password=password) as document, PageStore() as store:
+                numbers = asked_pages(document.name, document.num_pages, pages)
+                _analyze(analyzer, document, item, numbers, store, report)
+                source = SourceInfo(document.name, document.sha256, document.num_pages)
+                layout = stored_layout(source, analyzer.info, store, numbers)
                 written = export(layout, document, target, formats)
+                errors = {page.number: page.error for page in layout.pages if page.error is not None}
+            if errors:
+                failures.append(failed_pages(item, errors, len(numbers)))
             announce(f"{shown(item.relative)} -> {', '.join(map(shown, written))}")
-            failures += _failed_pages(item, layout)
         except PdfError as error:
             failures.append(Failure(item.path, error.code, str(error)))
         except OSError as error:
-            failures.append(_failed_file(item, error))
+            failures.append(failed_file(item, error))
         except Exception as error:  # whatever a file may provoke in code that expected none: the others go on
             logger.error("%s", shown(item.path), exc_info=True)
             message = f"{shown(item.path)} could not be analysed: {type(error).__name__}: {error}. Leave it out."
@@ -175,31 +191,26 @@ def _analyze(
     analyzer: LayoutAnalyzer,
     document: Document,
     item: Input,
-    pages: Sequence[range] | None,
+    numbers: Sequence[int],
+    store: PageStore,
     report: Callable[[str], None],
-) -> DocumentLayout:
-    numbers = select_pages(pages, document.num_pages)
-    if not numbers:
-        raise PdfError("empty", f"{document.name} has only {document.num_pages} page(s), none of those asked for.")
-    results: list[PageLayout] = []
-    for page in analyzer.analyze_pages(document, numbers):
-        results.append(page)
+) -> None:
+    for done, page in enumerate(analyzer.analyze_pages(document, numbers), start=1):
+        store.append(page)
         outcome = f"failed: {page.error.message}" if page.error else f"{len(page.regions)} regions"
-        report(f"{shown(item.relative)} {len(results)}/{len(numbers)} {page.seconds:.2f} s {outcome}")
-    return analyzer.document_layout(document, results)
+        report(f"{shown(item.relative)} {done}/{len(numbers)} {page.seconds:.2f} s {outcome}")
 
 
-def _failed_pages(item: Input, layout: DocumentLayout) -> list[Failure]:
-    failed = [page for page in layout.pages if page.error is not None]
-    if not failed:
-        return []
-    numbers = ", ".join(str(page.number) for page in failed[:10]) + (", ..." if len(failed) > 10 else "")
-    first = failed[0].error
-    message = f"{len(failed)} of {len(layout.pages)} pages failed ({numbers}): {first.message}"
-    return [Failure(item.path, first.code, message)]
+def failed_pages(item: Input, errors: Mapping[int, PageError], num_pages: int) -> Failure:
+    """An input of which some of its `num_pages` pages failed, each with its error."""
+    numbers = ", ".join(map(str, itertools.islice(errors, 10))) + (", ..." if len(errors) > 10 else "")
+    first = next(iter(errors.values()))
+    message = f"{len(errors)} of {num_pages} pages failed ({numbers}): {first.message}"
+    return Failure(item.path, first.code, message)
 
 
-def _failed_file(item: Input, error: OSError) -> Failure:
+def failed_file(item: Input, error: OSError) -> Failure:
+    """An input whose file, or a file written for it, cannot be had."""
     if isinstance(error, FileNotFoundError) and not item.path.exists():
         return Failure(item.path, "missing", f"{shown(item.path)} does not exist: check the name.")
     place = shown(Path(error.filename)) if isinstance(error.filename, str) else shown(item.path)

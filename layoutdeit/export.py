@@ -2,7 +2,8 @@
 
 A target is a path without a suffix, such as out/paper, to which each format adds its own. Every file is written beside
 its place and moved there when it is whole, so a reader never sees half a file and an interrupted job leaves none.
-Formats that need pictures render them again page by page, so no more than one is in memory.
+Pages are taken one at a time, and formats that need pictures render them again, so no more than one is in memory; only
+the annotated PDF is made as a whole, in the process where documents are parsed.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
+import itertools
+import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,10 +25,12 @@ from PIL import Image
 from layoutdeit.annotate import annotate_pdf
 from layoutdeit.draw import crop_regions, draw_regions
 from layoutdeit.geometry import points_to_pixels, xyxy_to_xywh
-from layoutdeit.html import to_html
+from layoutdeit.html import html_pieces
+from layoutdeit.json_text import json_pieces, jsonl_pieces, result_pieces
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, PageLayout
-from layoutdeit.markdown import to_markdown
+from layoutdeit.markdown import markdown_pieces
+from layoutdeit.parquet_file import require_pyarrow, write_parquet
 from layoutdeit.pdf import Document
 
 ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
@@ -34,34 +38,54 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text", "corrected")
 
 
-def to_json(layout: DocumentLayout) -> str:
-    """The result in the JSON schema of layout.py."""
-    return json.dumps(layout.to_dict(), indent=1, ensure_ascii=False) + "\n"
-
-
 def to_csv(layout: DocumentLayout) -> str:
     """One row per region, in reading order; boxes in points as displayed.
 
     A text that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    table = io.StringIO(newline="")
-    rows = csv.writer(table)
-    rows.writerow(CSV_COLUMNS)
+    return "".join(_csv_pieces(layout))
+
+
+def _csv_pieces(layout: DocumentLayout) -> Iterator[str]:
+    yield _csv_rows([CSV_COLUMNS])
     for page in layout.pages:
-        for region in (region.to_dict() for region in page.regions):
-            text, corrected = _inert(region["text"] or ""), int(region["corrected"])
-            rows.writerow([page.number, region["label"], region["score"], *region["box"], text, corrected])
+        yield _csv_rows(
+            [
+                page.number,
+                *(region["label"], region["score"], *region["box"]),
+                *(_inert(region["text"] or ""), int(region["corrected"])),
+            ]
+            for region in (region.to_dict() for region in page.regions)
+        )
+
+
+def _csv_rows(rows: Iterable[Sequence[Any]]) -> str:
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows(rows)
     return table.getvalue()
 
 
 def export_json(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.json, the whole result (see `to_json`)."""
-    return _write_text(_with_suffix(target, ".json"), to_json(layout))
+    return _write_text(_with_suffix(target, ".json"), result_pieces(layout))
+
+
+def export_jsonl(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.jsonl, one line per page (see json_text.py)."""
+    return _write_text(_with_suffix(target, ".jsonl"), jsonl_pieces(layout))
+
+
+def export_parquet(layout: DocumentLayout, document: Document, target: Path) -> Path:
+    """Write <target>.parquet, one row per page (see parquet_file.py)."""
+    path = _with_suffix(target, ".parquet")
+    with write_atomically(path) as file:
+        write_parquet(layout, file)
+    return path
 
 
 def export_csv(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.csv, one row per region."""
-    return _write_text(_with_suffix(target, ".csv"), to_csv(layout))
+    return _write_text(_with_suffix(target, ".csv"), _csv_pieces(layout))
 
 
 def export_pdf(layout: DocumentLayout, document: Document, target: Path) -> Path:
@@ -87,16 +111,14 @@ def export_coco(layout: DocumentLayout, document: Document, target: Path) -> Pat
     """
     folder = target / "coco"
     images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
     for page in _readable(layout):
         picture = document.render(page.number - 1).image
         name = f"image-{page.number:04d}.png"
         _write_png(folder / name, picture)
         images.append({"id": page.number, "file_name": name, "width": picture.width, "height": picture.height})
-        annotations += _coco_annotations(page, picture.size, first_id=len(annotations) + 1)
     categories = [{"id": label.id, "name": label.name, "supercategory": ""} for label in LABELS]
-    data = {"images": images, "annotations": annotations, "categories": categories}
-    _write_text(folder / "annotations.json", json.dumps(data, indent=1) + "\n")
+    data = {"images": images, "annotations": _coco_annotations(layout, images), "categories": categories}
+    _write_text(folder / "annotations.json", json_pieces(data))
     return folder
 
 
@@ -116,13 +138,13 @@ def export_crops(layout: DocumentLayout, document: Document, target: Path) -> Pa
 def export_markdown(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.md and the pictures of its figures and tables in <target>/figures (see markdown.py)."""
     images = _figure_pictures(layout, document, target)
-    return _write_text(_with_suffix(target, ".md"), to_markdown(layout, images))
+    return _write_text(_with_suffix(target, ".md"), markdown_pieces(layout, images))
 
 
 def export_html(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.html and the pictures of its figures and tables in <target>/figures (see html.py)."""
     images = {key: quote(name) for key, name in _figure_pictures(layout, document, target).items()}
-    return _write_text(_with_suffix(target, ".html"), to_html(layout, images))
+    return _write_text(_with_suffix(target, ".html"), html_pieces(layout, images))
 
 
 def _figure_pictures(layout: DocumentLayout, document: Document, target: Path) -> dict[tuple[int, int], str]:
@@ -158,6 +180,7 @@ def _pictured_regions(layout: DocumentLayout, document: Document) -> Iterator[tu
 Exporter = Callable[[DocumentLayout, Document, Path], Path]  # returns the file or folder that it wrote
 EXPORTERS: dict[str, Exporter] = {
     "json": export_json,
+    "jsonl": export_jsonl,
     "pdf": export_pdf,
     "png": export_png,
     "coco": export_coco,
@@ -165,16 +188,19 @@ EXPORTERS: dict[str, Exporter] = {
     "md": export_markdown,
     "html": export_html,
     "crops": export_crops,
+    "parquet": export_parquet,
 }
 
 
 def chosen_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """The formats called `names`, each once; ValueError lists those there are."""
+    """The formats called `names`, each once; ValueError lists those there are, ImportError says what one needs."""
     formats = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     unknown = [name for name in formats if name not in EXPORTERS]
     if unknown or not formats:
         said = f"unknown format {', '.join(map(repr, unknown))}" if unknown else "no format given"
         raise ValueError(f"{said}: use one or more of {', '.join(EXPORTERS)}")
+    if "parquet" in formats:
+        require_pyarrow()
     return formats
 
 
@@ -199,7 +225,7 @@ def export(layout: DocumentLayout, document: Document, target: str | Path, forma
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
     """A file to write and read back, put in the place of `path` if the block ends well, and removed if it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"  # a name that `remove_unfinished` knows
     try:
         with temporary.open("x+b") as file:
             yield file
@@ -208,18 +234,25 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _coco_annotations(page: PageLayout, size_px: tuple[int, int], *, first_id: int) -> list[dict[str, Any]]:
-    if not page.regions:
-        return []
-    boxes = points_to_pixels([region.box for region in page.regions], size_px, (page.width, page.height))
-    found = []
-    for offset, (region, (x, y, width, height)) in enumerate(
-        zip(page.regions, xyxy_to_xywh(boxes).round(2).tolist(), strict=True)
-    ):
-        outline = [x, y, x + width, y, x + width, y + height, x, y + height]
-        found.append(
-            {
-                "id": first_id + offset,
+def remove_unfinished(targets: Iterable[Path]) -> None:
+    """Remove what `write_atomically` left beside and below the targets in a process that was killed."""
+    folders = {folder for target in targets for folder in (target.parent, target, *target.glob("*/"))}
+    for path in (path for folder in folders if folder.is_dir() for path in folder.glob(".*.tmp")):
+        if re.fullmatch(r"\.[0-9a-f]{32}\.tmp", path.name):
+            path.unlink(missing_ok=True)
+
+
+def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Of each readable page, whose picture stands at the same place in `images`."""
+    ids = itertools.count(1)
+    for page, image in zip(_readable(layout), images, strict=True):
+        size_px = (image["width"], image["height"])
+        boxes = points_to_pixels([region.box for region in page.regions], size_px, (page.width, page.height))
+        boxes_xywh = xyxy_to_xywh(boxes).round(2).tolist() if page.regions else []
+        for region, (x, y, width, height) in zip(page.regions, boxes_xywh, strict=True):
+            outline = [x, y, x + width, y, x + width, y + height, x, y + height]
+            yield {
+                "id": next(ids),
                 "image_id": page.number,
                 "category_id": label_by_name(region.label).id,
                 "bbox": [x, y, width, height],
@@ -229,8 +262,6 @@ def _coco_annotations(page: PageLayout, size_px: tuple[int, int], *, first_id: i
                 "score": round(region.score, 4),
                 "corrected": region.corrected,
             }
-        )
-    return found
 
 
 def _inert(text: str) -> str:
@@ -247,9 +278,10 @@ def _with_suffix(target: Path, suffix: str) -> Path:
     return target.with_name(target.name + suffix)
 
 
-def _write_text(path: Path, text: str) -> Path:
+def _write_text(path: Path, pieces: Iterable[str]) -> Path:
     with write_atomically(path) as file:
-        file.write(text.encode("utf-8"))
+        for piece in pieces:
+            file.write(piece.encode("utf-8"))
     return path
 
 

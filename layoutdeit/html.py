@@ -5,7 +5,7 @@ Text comes from strangers' documents: all of it is escaped, and nothing is fetch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 
 from layoutdeit.layout import DocumentLayout, PageLayout, Region
@@ -26,14 +26,20 @@ def to_html(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None
 
     A page that could not be read is named in its place. Each element says in data-box where it is, in points.
     """
-    sections = "\n".join(_section(page, images or {}) for page in layout.pages)
-    title = escape(layout.source.name)
-    return (
-        f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+    return "".join(html_pieces(layout, images))
+
+
+def html_pieces(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None = None) -> Iterator[str]:
+    """The text of `to_html` page by page, so that a long document need not be in memory."""
+    yield (
+        f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n<title>{escape(layout.source.name)}</title>\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data: 'self' file:; "
         "style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{sections}\n</body>\n</html>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n"
     )
+    for page in layout.pages:
+        yield f"{_section(page, images or {})}\n"
+    yield "</body>\n</html>\n"
 
 
 def _section(page: PageLayout, images: Mapping[tuple[int, int], str]) -> str:

@@ -6,6 +6,7 @@ Boxes are in PDF points (1/72 inch), origin at the top left of the page as displ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,11 +142,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class DocumentLayout:
-    """A whole document: where it came from, which model read it, and its analysed pages in order."""
+    """A whole document: where it came from, which model read it, and its analysed pages in order.
+
+    The pages of a long document may lie on disk and be read as they are asked for (page_store.py).
+    """
 
     source: SourceInfo
     model: ModelInfo
-    pages: tuple[PageLayout, ...] = ()
+    pages: Sequence[PageLayout] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON types, in the schema of DESIGN and the README."""

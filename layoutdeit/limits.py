@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 MAX_BYTES = 1 << 30  # pdfium counts bytes in 32 signed bits; half of that leaves room for repair
@@ -58,3 +60,19 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def resident_bytes() -> int:
+    """Memory that is this process's own, without files mapped; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm") as file:
+            _, resident, shared = file.read().split()[:3]
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * resource.getpagesize()
+
+
+def return_free_memory() -> None:
+    """Give the system back what was freed in this process, where the C library can (glibc keeps it for itself)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -6,7 +6,7 @@ Text comes from strangers' documents: whatever Markdown or HTML would read as ma
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from layoutdeit.layout import DocumentLayout, Region
 from layoutdeit.reading import join_lines
@@ -25,14 +25,21 @@ def to_markdown(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | 
 
     A page that could not be read is named in its place.
     """
+    return "".join(markdown_pieces(layout, images))
+
+
+def markdown_pieces(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None = None) -> Iterator[str]:
+    """The text of `to_markdown` region by region, so that a long document need not be in memory."""
     images = images or {}
-    blocks: list[str] = []
+    gap = ""
     for page in layout.pages:
+        blocks = [_block(region, images.get((page.number, index))) for index, region in enumerate(page.regions)]
         if page.error is not None:
-            blocks.append(f"*Page {page.number}: {escape(page.error.message)}*")
-        for index, region in enumerate(page.regions):
-            blocks.append(_block(region, images.get((page.number, index))))
-    return "\n\n".join(block for block in blocks if block) + "\n"
+            blocks.insert(0, f"*Page {page.number}: {escape(page.error.message)}*")
+        for block in filter(None, blocks):
+            yield gap + block
+            gap = "\n\n"
+    yield "\n"
 
 
 def escape(text: str) -> str:

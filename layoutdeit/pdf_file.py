@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import mmap
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,12 +18,14 @@ import pypdfium2.raw as pdfium_c
 
 from layoutdeit import render
 from layoutdeit.frame import PageFrame
-from layoutdeit.limits import MAX_PAGES, time_limit
+from layoutdeit.limits import MAX_PAGES, resident_bytes, return_free_memory, time_limit
 from layoutdeit.pdf_error import PdfError
 from layoutdeit.render import Picture
 from layoutdeit.text_layer import read_words
 
 USER_UNIT_S = 10  # pypdf walks the whole page tree for them; few files have any
+CHUNK_BYTES = 1 << 20
+RELOAD_BYTES = 48 << 20  # pdfium keeps what it has read, a scan's pictures too: beyond that it starts anew
 POPPLER_SHARE = 0.5  # of the time for a picture; the rest is left for pdfium
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class PdfFile:
         self._odd_crops: set[int] = set()  # pages whose crop box leaves the media box: poppler cuts them differently
         self._units: dict[int, float] | None = None
         self._pdf, self.password = self._open(password)
+        self._bytes_when_loaded = resident_bytes()
         self.num_pages = len(self._pdf)
         if not 1 <= self.num_pages <= MAX_PAGES:
             self.close()
@@ -173,6 +175,12 @@ class PdfFile:
         except pdfium.PdfiumError as error:
             message = f"page {index + 1} of {self.name} is damaged and cannot be read."
             raise PdfError("render", message) from error
+        if resident_bytes() > self._bytes_when_loaded + RELOAD_BYTES:
+            full = self._pdf
+            self._pdf, _ = self._open(self.password)
+            full.close()
+            return_free_memory()
+            self._bytes_when_loaded = resident_bytes()
 
     def _render_with_poppler(self, index: int, size_px: tuple[int, int], poppler_dir: str, seconds: float):
         seconds *= POPPLER_SHARE
@@ -204,8 +212,15 @@ class PdfFile:
         return self._units
 
     def _may_mention(self, *tokens: bytes) -> bool:
-        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return any(data.find(token) >= 0 for token in tokens)
+        overlap = max(map(len, tokens)) - 1
+        self._file.seek(0)
+        tail = b""
+        while chunk := self._file.read(CHUNK_BYTES):  # not mapped: all of the file would count as this process's memory
+            chunk = tail + chunk
+            if any(token in chunk for token in tokens):
+                return True
+            tail = chunk[-overlap:]
+        return False
 
     def _read_user_units(self) -> dict[int, float]:
         from pypdf import PdfReader

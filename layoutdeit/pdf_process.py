@@ -21,7 +21,7 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any, BinaryIO
 
-from layoutdeit.limits import MAX_OUTPUT_BYTES
+from layoutdeit.limits import MAX_OUTPUT_BYTES, resident_bytes
 from layoutdeit.pdf_error import PdfError
 from layoutdeit.pdf_file import PdfFile
 from layoutdeit.wire import EXIT_MEMORY, EXIT_RETIRED, file_identity, read_header, write_message
@@ -63,7 +63,7 @@ class _Session:
 
     def close(self) -> None:
         self._close_document()
-        if self._num_opened >= MAX_DOCUMENTS or _resident_bytes() > MAX_IDLE_BYTES:
+        if self._num_opened >= MAX_DOCUMENTS or resident_bytes() > MAX_IDLE_BYTES:
             os._exit(EXIT_RETIRED)
 
     def frame(self, *, index: int) -> Answer:
@@ -115,7 +115,7 @@ class _Watch(threading.Thread):
         while True:
             if os.getppid() != self._parent:
                 os.killpg(0, signal.SIGKILL)
-            if _resident_bytes() > self._memory_bytes:
+            if resident_bytes() > self._memory_bytes:
                 os._exit(EXIT_MEMORY)
             time.sleep(WATCH_S)
 
@@ -196,13 +196,3 @@ def _set_limit(kind: int, limit: int) -> None:
     hard = resource.getrlimit(kind)[1]
     with suppress(ValueError, OSError):  # macOS refuses some; the watch and the parent are there still
         resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
-def _resident_bytes() -> int:
-    """Memory that is this process's own, without files mapped; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm") as file:
-            _, resident, shared = file.read().split()[:3]
-    except OSError:
-        return 0
-    return (int(resident) - int(shared)) * resource.getpagesize()

@@ -1,14 +1,14 @@
 """What a document's regions are to each other: levels of headings, captions of figures and tables, running heads.
 
-The last step of an analysis, over the light records of all pages; `structured` may be applied again after a person has
-changed regions.
+The last step of an analysis: two passes over the records of all pages, one at a time. `structured` may be applied again
+after a person has changed regions.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from layoutdeit.layout import DocumentLayout, PageLayout, Region
@@ -17,6 +17,7 @@ MARGIN = 0.1  # of the page's height, at the top and at the bottom: where runnin
 MIN_REPEATS = 3  # pages that must carry a running head before it counts as one
 SAME_SIZE = 1.06  # ratio of line heights up to which two headings are set alike
 MAX_LEVEL = 6
+MAX_NUMBERING = 100  # characters of a heading in which its number is looked for
 MAX_CAPTION_GAP = 40.0  # points between a figure or table and its caption
 NUMBERED = re.compile(r"\s*(?:(\d{1,2}(?:\.\d{1,2})*)\.?|([IVX]{1,4})\.|([A-H])\.)\s+\S")
 PAGE_NUMBER = re.compile(
@@ -41,33 +42,48 @@ def structured(layout: DocumentLayout) -> DocumentLayout:
     `Region.level` is 1 (the document's title) to 6 for titles; `Region.caption_of` is the index, among the regions of
     the same page, of the figure or table that a text describes.
     """
-    heads = _running_heads(layout.pages)
-    pages = [
-        replace(page, regions=tuple(r for i, r in enumerate(page.regions) if (page.number, i) not in heads))
-        for page in layout.pages
-    ]
-    levels = _levels([(page, region) for page in pages for region in page.regions if region.label == "title"])
-    finished = []
-    for page in pages:
-        captions = _captions(page.regions)
-        regions = tuple(
-            replace(region, level=levels.get((page.number, region.box)), caption_of=captions.get(index))
-            for index, region in enumerate(page.regions)
+    structure = DocumentStructure(layout.pages)
+    return replace(layout, pages=tuple(map(structure.finished, layout.pages)))
+
+
+class DocumentStructure:
+    """What the pages of a document tell of each other, gathered in one pass over them; the pages are not kept."""
+
+    def __init__(self, pages: Iterable[PageLayout]) -> None:
+        """Look at each page once."""
+        marginal: list[tuple[int, int, str]] = []
+        titles: list[tuple[int, int, Region]] = []
+        for page in pages:
+            for index, region in enumerate(page.regions):
+                if _is_marginal(page, region):
+                    marginal.append((page.number, index, " ".join(region.text.split())))
+                if region.label == "title":
+                    titles.append((page.number, index, replace(region, text=(region.text or "")[:MAX_NUMBERING])))
+        self._heads = _running_heads(marginal)
+        self._levels = _levels(
+            [(number, region) for number, index, region in titles if (number, index) not in self._heads]
         )
-        finished.append(replace(page, regions=regions))
-    return replace(layout, pages=tuple(finished))
+
+    def finished(self, page: PageLayout) -> PageLayout:
+        """One of the pages, as `structured` gives it."""
+        kept = [region for index, region in enumerate(page.regions) if (page.number, index) not in self._heads]
+        captions = _captions(kept)
+        regions = (
+            replace(region, level=self._levels.get((page.number, region.box)), caption_of=captions.get(index))
+            for index, region in enumerate(kept)
+        )
+        return replace(page, regions=tuple(regions))
 
 
-def _running_heads(pages: Sequence[PageLayout]) -> set[tuple[int, int]]:
+def _is_marginal(page: PageLayout, region: Region) -> bool:
+    middle = (region.box[1] + region.box[3]) / 2
+    is_low = region.box[3] - region.box[1] < MARGIN / 2 * page.height
+    stands_in_margin = is_low and not MARGIN < middle / max(page.height, 1) < 1 - MARGIN
+    return bool(region.label in ("text", "title") and region.text and stands_in_margin and not region.corrected)
+
+
+def _running_heads(marginal: Sequence[tuple[int, int, str]]) -> set[tuple[int, int]]:
     """(page number, index) of what stands in a margin and is a page number, or the same on several pages."""
-    marginal: list[tuple[int, int, str]] = []
-    for page in pages:
-        for index, region in enumerate(page.regions):
-            middle = (region.box[1] + region.box[3]) / 2
-            is_marginal = not MARGIN < middle / max(page.height, 1) < 1 - MARGIN
-            is_low = region.box[3] - region.box[1] < MARGIN / 2 * page.height
-            if region.label in ("text", "title") and region.text and is_marginal and is_low and not region.corrected:
-                marginal.append((page.number, index, " ".join(region.text.split())))
     # digits count as equal: "Smith et al. 3" and "Smith et al. 4" are one head
     counts = Counter(re.sub(r"\d+", "#", text).casefold() for _, _, text in marginal)
     return {
@@ -77,16 +93,16 @@ def _running_heads(pages: Sequence[PageLayout]) -> set[tuple[int, int]]:
     }
 
 
-def _levels(titles: Sequence[tuple[PageLayout, Region]]) -> dict[tuple[int, tuple[float, ...]], int]:
+def _levels(titles: Sequence[tuple[int, Region]]) -> dict[tuple[int, tuple[float, ...]], int]:
     """The level of each heading: by its number where it has one, otherwise by the size of its print.
 
     Headings of one size have the level that the numbered ones among them have most often; other sizes follow in order.
     """
     if not titles:
         return {}
-    first = titles[0][0].number
+    first = titles[0][0]
     document_title = _document_title(titles)
-    others = [(page, region) for page, region in titles if region is not document_title]
+    others = [(number, region) for number, region in titles if region is not document_title]
     sizes = _size_groups([region.print_size for _, region in others if region.print_size])
     level_of_group: dict[int, int] = {}
     for group in range(len(sizes)):
@@ -98,20 +114,20 @@ def _levels(titles: Sequence[tuple[PageLayout, Region]]) -> dict[tuple[int, tupl
         above = level_of_group.get(group - 1, 1)
         level_of_group[group] = Counter(numbered).most_common(1)[0][0] if numbered else min(above + 1, MAX_LEVEL)
     levels = {}
-    for page, region in others:
+    for number, region in others:
         level = _level_of_number(region.text)
         if level is None:
             level = level_of_group.get(_group(sizes, region.print_size), 2)
-        levels[page.number, region.box] = level
+        levels[number, region.box] = level
     title_level = _level_of_number(document_title.text) or 1  # "1 Introduction" is no document's title
     levels[first, document_title.box] = title_level
     return levels
 
 
-def _document_title(titles: Sequence[tuple[PageLayout, Region]]) -> Region:
+def _document_title(titles: Sequence[tuple[int, Region]]) -> Region:
     """Of the headings on the first page that has any: the one in a print of its own and the largest, or the topmost."""
-    first = titles[0][0].number
-    opening = [region for page, region in titles if page.number == first]
+    first = titles[0][0]
+    opening = [region for number, region in titles if number == first]
     largest = max(opening, key=lambda region: (region.print_size or 0, -region.box[1]))
     alike = [region for _, region in titles if (region.print_size or 0) * SAME_SIZE >= (largest.print_size or 0)]
     return largest if len(alike) == 1 else min(opening, key=lambda region: region.box[1])

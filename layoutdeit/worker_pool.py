@@ -56,12 +56,12 @@ class Answer:
 class Worker:
     """One process. Not thread safe: the pool lends it to one thread at a time."""
 
-    def __init__(self) -> None:
-        """Start it; it is ready when it answers. Raises OSError where no process can be started."""
+    def __init__(self, start: str = START) -> None:
+        """Start it with this line of Python; it is ready when it answers. Raises OSError where no process starts."""
         package_dir = str(Path(__file__).resolve().parents[1])
         paths = [package_dir, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, str(os.getpid())],  # -P: the current folder holds strangers' files
+            [sys.executable, "-P", "-c", start, str(os.getpid())],  # -P: the current folder holds strangers' files
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

@@ -26,7 +26,8 @@ TRAINING = (
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
     "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
-    "markdown html export batch"
+    "markdown html json_text parquet_file page_store export batch "
+    "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
 CORPUS = "corpus"
 TRUNKS = {
@@ -47,7 +48,8 @@ ONLY_IN = {
     "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed named_model optim train".split()),
     "transformers": (),
     "typst": ("layoutdeit.corpus",),
-    "ray": ("layoutdeit.batch",),
+    "ray": ("layoutdeit.bulk_ray",),
+    "pyarrow": ("layoutdeit.parquet_file",),
     "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
     # what strangers made is parsed in a process that can be killed: these files run there, the corpus reads its own
     "pypdfium2": ("layoutdeit.pdf_file", "layoutdeit.render", "layoutdeit.text_layer", "layoutdeit.corpus"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, run_batch, select_pages, shown
-from layoutdeit.layout import DocumentLayout, ModelInfo, PageLayout, SourceInfo
+from layoutdeit.layout import ModelInfo, PageLayout
 
 NAME = st.sampled_from(["x.pdf", "X.PDF", "y.pdf", "x", "x-2.pdf", "x.pdf.pdf"])
 FOLDER = st.sampled_from(["a", "b", "a/c", "A", "x"])
@@ -126,15 +126,12 @@ def test_paths_are_shown_on_one_line_in_any_encoding():
 class Failing:
     """An analyzer that raises what nobody expects on documents of two pages."""
 
+    info = ModelInfo("none", "", "none")
+
     def analyze_pages(self, document, numbers):
         if document.num_pages == 2:
             raise RuntimeError("out of luck")
         return iter([PageLayout(1, 612, 792, seconds=0.0)])
-
-    def document_layout(self, document, pages):
-        return DocumentLayout(
-            SourceInfo(document.name, document.sha256, 1), ModelInfo("none", "", "none"), tuple(pages)
-        )
 
 
 def test_whatever_a_file_provokes_the_others_go_on(tmp_path):

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
 from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 
-from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv, to_json, write_atomically
+from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv, write_atomically
+from layoutdeit.json_text import to_json
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
 from layoutdeit.pdf import PdfError, open_document
@@ -46,7 +47,9 @@ def test_every_format_writes_what_it_says(layout, document, tmp_path):
         "out/report.v1.csv",
         "out/report.v1.html",
         "out/report.v1.json",
+        "out/report.v1.jsonl",
         "out/report.v1.md",
+        "out/report.v1.parquet",
         "out/report.v1/coco/annotations.json",
         "out/report.v1/coco/image-0001.png",
         "out/report.v1/coco/image-0003.png",
@@ -131,7 +134,9 @@ def test_coco_boxes_fit_the_pictures_beside_them(layout, document, tmp_path):
 
 
 def test_unknown_format_lists_those_there_are(layout, document, tmp_path):
-    with pytest.raises(ValueError, match="'docx': use one or more of json, pdf, png, coco, csv, md, html, crops"):
+    with pytest.raises(
+        ValueError, match="'docx': use one or more of json, jsonl, pdf, png, coco, csv, md, html, crops, parquet"
+    ):
         export(layout, document, tmp_path / "x", ["json", "docx"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="no format"):

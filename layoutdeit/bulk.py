@@ -1,0 +1,286 @@
+"""Many documents on several processes, with a ledger: killed at any moment, the same command ends with the same bytes.
+
+Each process analyses pages, a few neighbouring ones at a time, with a model of its own; a thread here tells it which,
+puts each page's record in the document's store and then a line in the ledger. When a document's pages are all there,
+one of the processes writes its results. Which process did what shows nowhere in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from layoutdeit import __version__
+from layoutdeit.batch import Failure, Input, asked_pages, failed_file, failed_pages, shown
+from layoutdeit.bulk_display import BulkDisplay
+from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, runs
+from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
+from layoutdeit.export import remove_unfinished
+from layoutdeit.layout import PageError, PageLayout
+from layoutdeit.ledger import FAILED, DocumentFailure, Ledger, Written
+from layoutdeit.page_store import PageStore
+from layoutdeit.pdf import PdfError
+
+LEDGER_NAME = "ledger.jsonl"
+STORES_NAME = ".pages"
+SYNC_PAGES = 256  # a power cut costs no more of a document than that
+TRIED_AGAIN = ("io", "missing")  # no fault of the document
+
+
+class BulkRun:
+    """One run over all inputs. `run` is called once."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        targets: Sequence[Path],
+        out_dir: Path,
+        task: BulkTask,
+        choice: ModelChoice,
+        *,
+        num_workers: int,
+        display: BulkDisplay,
+        on_ray: bool = False,
+    ) -> None:
+        """Take the ledger and start the first process.
+
+        Raises ModelFailed where the model cannot be loaded, ValueError where another run works in `out_dir`.
+        """
+        self._out_dir, self._task, self._display = out_dir, task, display
+        self._waiting = deque(
+            BulkDocument(index, item, target) for index, (item, target) in enumerate(zip(inputs, targets, strict=True))
+        )
+        self._targets = targets
+        self._reading: list[BulkDocument] = []
+        self._ready: deque[BulkDocument] = deque()
+        self._failures: list[tuple[int, Failure]] = []
+        self._num_workers, self._num_busy, self._num_recorded = num_workers, 0, 0
+        self._changed = threading.Condition()
+        self._new_worker = partial(BulkWorker, choice, on_ray=on_ray)
+        self._error: BaseException | None = None
+        try:
+            self._ledger = Ledger(out_dir / LEDGER_NAME)
+        except BlockingIOError as error:
+            raise ValueError(f"another run is at work in {out_dir}: wait for it, or use another folder") from error
+        try:
+            self._workers = [self._new_worker()]
+        except BaseException:
+            self._ledger.close()
+            raise
+        first = self._workers[0]
+        self._settings = {**asdict(first.info), "score": choice.score, "device": first.device, "version": __version__}
+        text = json.dumps(self._settings, sort_keys=True)
+        self._settings_key = hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def run(self) -> list[Failure]:
+        """Do it all; return the inputs that failed, in their order. Raises OSError where results cannot be kept."""
+        if self._ledger.last_settings not in (None, self._settings):
+            self._display.say("settings differ from those of the run before: pages are analysed anew")
+        if self._ledger.was_cut_short:
+            remove_unfinished(self._targets)
+        self._ledger.add_start(self._settings)
+        is_whole = False
+        threads = [
+            threading.Thread(target=self._serve, args=(worker,), daemon=True)
+            for worker in [*self._workers, *[None] * (self._num_workers - 1)]
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if self._error is not None:
+                raise self._error
+            self._ledger.add_end()
+            self._ledger.sync()
+            is_whole = not any(worker.was_replaced for worker in self._workers)
+        finally:
+            self._stop(None)
+            for thread in threads:
+                thread.join()
+            for document in self._reading:
+                document.store.close()
+            if not is_whole:
+                remove_unfinished(self._targets)
+            self._ledger.close()
+            self._display.close()
+        return [failure for _, failure in sorted(self._failures, key=lambda entry: entry[0])]
+
+    def _serve(self, worker: BulkWorker | None) -> None:
+        """What each thread does: ask its process for one thing after the other."""
+        try:
+            if worker is None:
+                worker = self._new_worker()
+                with self._changed:
+                    self._workers.append(worker)
+            while (step := self._next()) is not None:
+                try:
+                    step(worker)
+                finally:
+                    with self._changed:
+                        self._num_busy -= 1
+                        self._changed.notify_all()
+        except InterruptedError:
+            return
+        except BaseException as error:
+            self._stop(error)
+
+    def _stop(self, error: BaseException | None) -> None:
+        with self._changed:
+            self._error = self._error or error or InterruptedError()
+            workers = list(self._workers)
+            self._changed.notify_all()
+        for worker in workers:
+            worker.stop()
+
+    def _next(self) -> Callable[[BulkWorker], None] | None:
+        """What to do next: finish what was begun before anything is opened, so few documents are open at a time."""
+        with self._changed:
+            while self._error is None:
+                document = next((document for document in self._reading if document.todo), None)
+                if self._ready:
+                    step = partial(self._export, self._ready.popleft())
+                elif document is not None:
+                    step = partial(self._analyze, document, document.todo.popleft())
+                elif self._waiting:
+                    step = partial(self._open, self._waiting.popleft())
+                elif self._num_busy:
+                    self._changed.wait()
+                    continue
+                else:
+                    return None
+                self._num_busy += 1
+                return step
+            raise InterruptedError
+
+    def _open(self, document: BulkDocument, worker: BulkWorker) -> None:
+        item = document.item
+        try:
+            with item.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            document.identify("", self._settings_key, self._out_dir / STORES_NAME)
+            failure = failed_file(item, error)
+            return self._fail(document, failure.code, failure.message)
+        document.identify(sha256, self._settings_key, self._out_dir / STORES_NAME)
+        with self._changed:
+            outcome = self._ledger.outcome(document.key)
+        tries_again = self._task.retry_failed
+        if isinstance(outcome, DocumentFailure) and not tries_again and outcome.code not in TRIED_AGAIN:
+            return self._fail(document, outcome.code, outcome.message, is_known=True)
+        try:
+            opened = worker.ask("open", **document.place, password=self._task.password)
+            document.numbers = asked_pages(item.path.name, opened["num_pages"], self._task.pages)
+        except (ReadFailed, PdfError) as error:
+            return self._fail(document, error.code, str(error))
+        document.store = PageStore(document.store_path)
+        with self._changed:
+            self._reading.append(document)
+            self._plan(document, tries_again)
+            if not document.num_left and document.is_written(outcome, self._task, self._out_dir):
+                self._finish(document)
+            elif not document.num_left:
+                self._ready.append(document)
+            self._changed.notify_all()
+
+    def _plan(self, document: BulkDocument, tries_again: bool) -> None:
+        """Which pages are still to be analysed, cut into chunks of neighbours."""
+        counts = ("done",) if tries_again else ("done", "failed")
+        todo = [
+            number
+            for number in document.numbers
+            if number not in document.store or self._ledger.page_status(document.key, number) not in counts
+        ]
+        document.todo.extend(chunks(todo, self._num_workers))
+        document.num_left = len(todo)
+        statuses = [self._ledger.page_status(document.key, number) for number in {*document.numbers}.difference(todo)]
+        self._display.document_opened(
+            len(document.numbers), num_known=len(statuses), num_failed_before=statuses.count(FAILED)
+        )
+
+    def _analyze(self, document: BulkDocument, numbers: list[int], worker: BulkWorker) -> None:
+        for number in numbers:
+            start = time.perf_counter()
+            request = {**document.place, "password": self._task.password, "number": number}
+            try:
+                page = PageLayout.from_dict(worker.ask("analyze", **request)["page"])
+            except ReadFailed as error:
+                message = f"page {number} of {document.item.path.name} has no result: {error}"
+                page = PageLayout(number, 0, 0, error=PageError(error.code, message))
+            with self._changed:
+                self._record(document, page, time.perf_counter() - start)
+
+    def _record(self, document: BulkDocument, page: PageLayout, seconds: float) -> None:
+        """First the record, then the line that says it is there."""
+        document.store.append(replace(page, seconds=None))
+        self._ledger.add_page(document.key, page.number, page.error and page.error.code, seconds)
+        self._num_recorded += 1
+        if self._num_recorded % SYNC_PAGES == 0:
+            for other in self._reading:
+                other.store.sync()
+            self._ledger.sync()
+        self._display.page_done(is_failed=page.error is not None)
+        document.num_left -= 1
+        if not document.num_left:
+            self._ready.append(document)
+            self._changed.notify_all()
+
+    def _export(self, document: BulkDocument, worker: BulkWorker) -> None:
+        document.store.sync()  # before the line that says so
+        start = time.perf_counter()
+        try:
+            answer = worker.ask(
+                "export",
+                **document.place,
+                password=self._task.password,
+                seconds=EXPORT_S + EXPORT_PAGE_S * len(document.numbers),
+                store=str(document.store_path.resolve()),
+                numbers=list(runs(document.numbers)),
+                target=str(document.target.absolute()),
+                formats=list(self._task.formats),
+            )
+        except ReadFailed as error:
+            return self._fail(document, error.code, str(error))
+        files = tuple(str(Path(path).relative_to(self._out_dir.absolute())) for path in answer["written"])
+        with self._changed:
+            self._ledger.add_written(
+                document.key, Written(document.asked(self._task, self._out_dir), files), time.perf_counter() - start
+            )
+            self._ledger.sync()
+            self._display.say(
+                f"{shown(document.item.relative)} -> {', '.join(shown(self._out_dir / name) for name in files)}"
+            )
+            self._finish(document)
+        document.remove_other_stores()
+
+    def _finish(self, document: BulkDocument) -> None:
+        errors = {
+            number: document.store[number].error
+            for number in document.numbers
+            if self._ledger.page_status(document.key, number) == FAILED
+        }
+        if errors:
+            self._failures.append((document.index, failed_pages(document.item, errors, len(document.numbers))))
+        self._reading.remove(document)
+        document.store.close()
+        self._display.document_done()
+
+    def _fail(self, document: BulkDocument, code: str, message: str, *, is_known: bool = False) -> None:
+        with self._changed:
+            if not is_known:
+                self._ledger.add_failure(document.key, DocumentFailure(code, message))
+            self._failures.append((document.index, Failure(document.item.path, code, message)))
+            with suppress(ValueError):
+                self._reading.remove(document)
+            if document.store is not None:
+                document.store.close()
+            line = f"{shown(document.item.relative)} failed{' before' * is_known}: {code}: {message}"
+            self._display.document_failed(line, is_known=is_known)

@@ -1,0 +1,62 @@
+"""The options of `python -m layoutdeit.analyze` that make it a bulk run, and the run they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layoutdeit.batch import Input
+    from layoutdeit.bulk import BulkRun
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add them to the command line."""
+    options = parser.add_argument_group(
+        "bulk runs", "with a ledger: interrupted, the same command goes on (docs/bulk.md)"
+    )
+    options.add_argument(
+        "--workers", type=int, metavar="N", help="analyse on N processes, each with a model and a core"
+    )
+    options.add_argument("--ray", metavar="local|auto|ADDRESS", help="run the N processes on a Ray cluster")
+    options.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise ValueError for what cannot be."""
+    if options.workers is not None and options.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {options.workers}")
+    if options.retry_failed and options.workers is None:
+        raise ValueError("--retry-failed needs the ledger of a run with --workers: give that too")
+    if options.ray is not None and options.workers is None:
+        raise ValueError("--ray needs --workers: how many processes to run there")
+
+
+def bulk_run(
+    options: argparse.Namespace,
+    inputs: Sequence[Input],
+    targets: Sequence[Path],
+    formats: tuple[str, ...],
+    pages: tuple[range, ...] | None,
+) -> BulkRun:
+    """The run, its first process started. Raises ValueError, OSError."""
+    from layoutdeit.bulk import BulkRun
+    from layoutdeit.bulk_display import BulkDisplay
+    from layoutdeit.bulk_document import BulkTask
+    from layoutdeit.bulk_ray import connect
+    from layoutdeit.bulk_worker import ModelChoice
+
+    if options.ray is not None:
+        connect(options.ray, options.workers)
+    return BulkRun(
+        inputs,
+        targets,
+        options.out,
+        BulkTask(formats, pages, options.password, options.retry_failed),
+        ModelChoice(options.model, options.engine, options.device, options.score),
+        num_workers=options.workers,
+        display=BulkDisplay(len(inputs), is_quiet=options.quiet),
+        on_ray=options.ray is not None,
+    )

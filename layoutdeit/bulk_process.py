@@ -1,0 +1,126 @@
+"""A process of a bulk run: with a model of its own and one thread it analyses pages as told, and writes results.
+
+The other side is bulk_worker.py; what is said is in wire.py. A page goes through the model alone, so what is found
+depends on nothing but the page. It ends with the process that started it, even when that is killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layoutdeit.layout import ModelInfo, SourceInfo
+from layoutdeit.page_store import PageStore, stored_layout
+from layoutdeit.pdf import Document, PdfError, open_document
+from layoutdeit.wire import read_header, write_message
+
+if TYPE_CHECKING:
+    from layoutdeit import LayoutAnalyzer
+
+WATCH_S = 0.1
+
+
+class Session:
+    """The model, and the document that is open: one method per verb, and `answer`, which calls them."""
+
+    def __init__(self) -> None:
+        self._analyzer: LayoutAnalyzer | None = None
+        self._document: Document | None = None
+        self._opened: tuple[str, str | None] | None = None  # path and sha256
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the request's verb returns, or the error it raises. Any error: one document must not end the run."""
+        request = dict(request)
+        verb = request.pop("verb")
+        try:
+            return getattr(self, f"_{verb}")(**request)
+        except PdfError as error:
+            return {"error": {"code": error.code, "message": str(error)}}
+        except OSError as error:
+            place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            return {"error": {"code": "io", "message": f"{place}{error.strerror or error}."}}
+        except Exception as error:
+            if verb == "load":
+                return {"failure": str(error)}
+            logging.getLogger(__name__).error("%s", verb, exc_info=True)
+            return {"failure": f"{type(error).__name__}: {error}"[:2000]}
+
+    def _load(self, *, model: str | None, engine: str, device: str | None, score: float) -> dict[str, Any]:
+        import torch
+
+        from layoutdeit import LayoutAnalyzer
+
+        torch.set_num_threads(1)  # as many processes as there are cores; and sums come out the same on any machine
+        self._analyzer = LayoutAnalyzer(model, engine=engine, device=device, score=score)
+        info = self._analyzer.info
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return {"name": info.name, "sha256": info.sha256, "engine": info.engine, "device": device}
+
+    def _open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
+        return {"num_pages": self._document_at(path, password, sha256).num_pages}
+
+    def _analyze(self, *, path: str, password: str | None, sha256: str, number: int) -> dict[str, Any]:
+        document = self._document_at(path, password, sha256)
+        (page,) = self._analyzer.analyze_pages(document, [number])
+        return {"page": page.to_dict()}
+
+    def _export(
+        self,
+        *,
+        path: str,
+        password: str | None,
+        sha256: str,
+        store: str,
+        numbers: list[list[int]],
+        target: str,
+        formats: list[str],
+    ) -> dict[str, Any]:
+        from layoutdeit.export import export
+
+        document = self._document_at(path, password, sha256)
+        chosen = [number for first, end in numbers for number in range(first, end)]
+        source = SourceInfo(document.name, document.sha256, document.num_pages)
+        info: ModelInfo = self._analyzer.info
+        with PageStore(Path(store)) as pages:
+            written = export(stored_layout(source, info, pages, chosen), document, target, formats)
+        return {"written": list(map(str, written))}
+
+    def _document_at(self, path: str, password: str | None, sha256: str) -> Document:
+        """The document, open already where it was the last that was asked for."""
+        if self._opened != (path, sha256):
+            self._opened = None
+            if self._document is not None:
+                self._document.close()
+            self._document = open_document(path, password=password)
+            if self._document.sha256 != sha256:
+                raise PdfError("corrupt", f"{self._document.name} was replaced while it was read: run again.")
+            self._opened = (path, sha256)
+        return self._document
+
+
+def serve(parent: int) -> None:
+    """Answer requests until there are no more; `parent` is the id of the process that sends them."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)  # what libraries print must not come between the answers
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    session = Session()
+    while True:
+        try:
+            request, _ = read_header(requests)
+        except EOFError:
+            return
+        write_message(answers, session.answer(request))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,112 @@
+"""The processes of a bulk run, seen from the one that asks: started, asked, and replaced once where one dies.
+
+What they run is bulk_process.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from layoutdeit.bulk_ray import RayWorker
+from layoutdeit.layout import ModelInfo
+from layoutdeit.worker_pool import Worker, WorkerStopped
+
+START = "import sys; from layoutdeit.bulk_process import serve; serve(int(sys.argv[1]))"
+LOAD_TRIES = 2
+LOAD_S = 600.0  # a model of gigabytes from a slow disk
+ASK_S = 900.0  # a page: reading has its own limits, far below; what is left is for a large model on a slow machine
+EXPORT_S = 600.0
+EXPORT_PAGE_S = 30.0  # more for each page
+
+
+class ModelFailed(ValueError):
+    """The model cannot be loaded; says why."""
+
+
+class ReadFailed(RuntimeError):
+    """A document or page cannot be read, analysed or written: a stable `code` and a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep the code."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model each process loads, as for LayoutAnalyzer."""
+
+    model: str | None = None
+    engine: str = "torchvision"
+    device: str | None = None
+    score: float = 0.5
+
+
+class BulkWorker:
+    """A process with a model. One thread asks; `stop` may come from another."""
+
+    def __init__(self, choice: ModelChoice, *, on_ray: bool = False) -> None:
+        """Start it, here or on the Ray cluster, and load the model. Raises ModelFailed, OSError."""
+        self._choice, self._on_ray = choice, on_ray
+        self._stopping = threading.Lock()
+        self._is_stopped = False
+        self.was_replaced = False  # a process died on the way
+        self._worker: Worker | RayWorker | None = None
+        self._start()
+
+    def ask(self, verb: str, *, seconds: float = ASK_S, **request: Any) -> dict[str, Any]:
+        """Have it do something; where it dies it is replaced and asked once more.
+
+        Raises ReadFailed: "crash" or "timeout" where it died again, or what the verb's error says; InterruptedError
+        after `stop`.
+        """
+        answer: dict[str, Any] = {}
+        for is_last in (False, True):
+            try:
+                answer = self._worker.ask({"verb": verb, **request}, seconds=seconds).header
+                break
+            except WorkerStopped as stopped:
+                if self._is_stopped:
+                    raise InterruptedError from stopped
+                self.was_replaced = True
+                self._start()
+                if is_last:
+                    code = "timeout" if stopped.cause == "timeout" else "crash"
+                    raise ReadFailed(code, f"the process that did it stopped twice ({stopped.cause}).") from stopped
+        if (error := answer.get("error")) is not None:
+            raise ReadFailed(error["code"], error["message"])
+        if (reason := answer.get("failure")) is not None:
+            raise ReadFailed("model" if verb == "analyze" else "corrupt", f"{reason}.")
+        return answer
+
+    def stop(self) -> None:
+        """Kill the process, busy or not."""
+        with self._stopping:
+            self._is_stopped = True
+            if self._worker is not None:
+                self._worker.stop()
+
+    def _start(self) -> None:
+        choice = self._choice
+        request = {"model": choice.model, "engine": choice.engine, "device": choice.device, "score": choice.score}
+        for tries_left in reversed(range(LOAD_TRIES)):
+            with self._stopping:
+                if self._is_stopped:
+                    raise InterruptedError
+                self._worker = RayWorker() if self._on_ray else Worker(START)
+            try:
+                answer = self._worker.ask({"verb": "load", **request}, seconds=LOAD_S).header
+                break
+            except WorkerStopped as stopped:
+                if self._is_stopped:
+                    raise InterruptedError from stopped
+                if not tries_left:
+                    message = f"the process that loads the model stopped: {stopped.cause}. Is memory short?"
+                    raise ModelFailed(message) from stopped
+        if "failure" in answer or "error" in answer:
+            self._worker.stop()
+            raise ModelFailed(answer.get("failure") or answer["error"]["message"])
+        self.device = answer.pop("device")
+        self.info = ModelInfo(**answer)

@@ -1,0 +1,93 @@
+"""A document's length costs no memory: peaks of real processes over a short document and a long one."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from bulk_fixtures import ROOT, command, environment, ledger_lines, pages_in, sheets, write_model
+from handmade_pdf import make_pdf
+from PIL import Image
+
+from layoutdeit.pdf import open_document
+from layoutdeit.worker_pool import WORKERS
+
+pytestmark = pytest.mark.heavy
+KINDS = ("bulk_process", "pdf_process", "layoutdeit.analyze")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most resident memory that a process has had so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def peaks(*arguments: object) -> dict[str, int]:
+    """The peak of each kind of process of a run, looked at until it ends; a peak never falls, so none is missed."""
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    found: dict[str, int] = {}
+    while process.poll() is None:
+        for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+            try:
+                line = " ".join(member.cmdline())
+                kind = next((kind for kind in KINDS if kind in line), None)
+                if kind is not None:
+                    found[kind] = max(found.get(kind, 0), peak_bytes(member.pid))
+            except (psutil.Error, OSError, StopIteration):
+                continue  # it has just ended
+        time.sleep(0.05)
+    assert process.returncode == 0
+    return found
+
+
+@pytest.mark.timeout(1800)
+def test_six_hundred_pages_take_the_memory_of_fifty(tmp_path):
+    model = write_model(tmp_path / "small.safetensors")
+    seen = {}
+    for num_pages in (50, 600):
+        path, out = tmp_path / f"{num_pages}.pdf", tmp_path / f"out{num_pages}"
+        path.write_bytes(make_pdf(*sheets(num_pages)))
+        formats = "json,jsonl,csv,md,html,coco"
+        seen[num_pages] = peaks(
+            path, "-o", out, "--workers", 2, "--model", model, "--score", "0.1", "--formats", formats
+        )
+        assert len(pages_in(ledger_lines(out))) == num_pages
+    print({num_pages: {kind: f"{size / 2**20:.0f} MiB" for kind, size in of.items()} for num_pages, of in seen.items()})
+    assert set(seen[50]) == set(seen[600]) == set(KINDS)
+    for kind in KINDS:
+        assert seen[600][kind] <= 1.1 * seen[50][kind], kind
+
+
+@pytest.mark.timeout(900)
+def test_without_workers_too(tmp_path):
+    model = write_model(tmp_path / "small.safetensors")
+    seen = {}
+    for num_pages in (50, 400):
+        path = tmp_path / f"{num_pages}.pdf"
+        path.write_bytes(make_pdf(*sheets(num_pages)))
+        options = ("--model", model, "--score", "0.1", "--formats", "json,md")
+        seen[num_pages] = peaks(path, "-o", tmp_path / "out", *options)
+    assert seen[400]["layoutdeit.analyze"] <= 1.1 * seen[50]["layoutdeit.analyze"], seen
+
+
+@pytest.mark.timeout(900)
+def test_scans_read_do_not_add_up(tmp_path):
+    """pdfium keeps the pictures of all pages it has drawn: 300 of these are 200 MB."""
+    seen = {}
+    noise = Image.effect_noise((1240, 1754), 60).convert("L")
+    for num_pages in (100, 300):
+        turned = (noise.rotate(number % 7) for number in range(1, num_pages))
+        path = tmp_path / f"{num_pages}.pdf"
+        noise.save(path, "PDF", save_all=True, append_images=turned, quality=40)
+        with open_document(path) as document:
+            for index in range(document.num_pages):
+                document.render(index, renderer="pdfium")
+            (pid,) = WORKERS.pids()
+            seen[num_pages] = peak_bytes(pid)
+        WORKERS.stop_all()
+    assert path.stat().st_size > 150 << 20 and seen[300] <= 1.1 * seen[100] and seen[300] < 120 << 20, seen
