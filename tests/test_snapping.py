@@ -86,6 +86,6 @@ def test_snapping_does_not_cost_accuracy(truth: Truth, monkeypatch: pytest.Monke
     monkeypatch.setattr(analyze, "snap_to_words", lambda boxes, labels, words: (boxes, np.ones(len(boxes), dtype=bool)))
     loose = analysed(analyzer, truth)
     num_pages = sum(len(numbers) for _, numbers in truth.pdfs)
-    print(f"\n{num_pages} pages\nsnapped\n{format_metrics(snapped)}\nnot snapped\n{format_metrics(loose)}")
+    print(f"\n{num_pages} pages\nsnapped\n{format_metrics(snapped, {})}\nnot snapped\n{format_metrics(loose, {})}")
     for name in ("text", "title"):
         assert snapped[name].ap > loose[name].ap - 0.01, name
