@@ -58,19 +58,28 @@ class LoadedModel:
 
 
 def load_model(
-    name_or_path: str | Path | None = None, *, engine: str = "torchvision", device: str | torch.device = "cpu"
+    name_or_path: str | Path | None = None,
+    *,
+    engine: str = "torchvision",
+    device: str | torch.device = "cpu",
+    precision: str = "fp32",
 ) -> LoadedModel:
-    """Load a known model by name, or any model file by path; None: the shipped one.
+    """Load a known model by name, or any model file by path, to predict with it; None: the shipped one.
 
+    `precision` is of engines/precision.py: fp32 for exact numbers, auto for what pays on this machine.
     ValueError for an unknown name, a file that is not ours or a damaged one; FileNotFoundError for a missing file, and
     for a known model that was not pulled yet.
     """
+    from layoutdeit.engines.precision import chosen_precision, prepare_to_predict
+
+    precision = chosen_precision(precision, device=device, engine=engine)
     path = resolve_model(name_or_path)
     config, record, state = read_model_file(path)
-    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine)
+    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine, precision=precision)
     detector = build_detector(config, engine)
     detector.load_state_dict(state)
     detector.to(device).eval()
+    prepare_to_predict(detector, precision)
     return LoadedModel(detector, info, config, record)
 
 

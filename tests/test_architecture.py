@@ -15,7 +15,7 @@ from source_tree import is_in, sources, ways_to
 # The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it,
 # and reads annotations and pictures as training does.
 SHARED = (
-    "labels geometry ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
+    "labels geometry stopwatch ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
     "published_detector detector_file detector_conversion model_registry weights"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
@@ -25,7 +25,7 @@ TRAINING = (
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
-    "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
+    "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyze annotate "
     "markdown html export batch"
 )
 CORPUS = "corpus"

@@ -30,6 +30,7 @@ from layoutdeit.engines.pooling import PyramidRoiAlign
 from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
 from layoutdeit.engines.proposals import ProposalNetwork
 from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid, build_page_backbone
+from layoutdeit.stopwatch import stage
 
 POOLED_LEVELS = ("p2", "p3", "p4", "p5")
 
@@ -79,19 +80,24 @@ class TorchvisionDetector(Detector):
         was_training = self.training
         self.eval()
         try:
-            inputs = self._prepare(images, self.config.input.short_side)
-            features = self._features(inputs)
-            proposals, _ = self.rpn(list(features.values()), inputs.sizes_hw)
-            found = [
-                detections_in_given_frame(
-                    entry.boxes, entry.scores, entry.labels, image, scale_xy, fit_to_ink=self.config.fit_to_ink
-                )
-                for entry, image, scale_xy in zip(
-                    self.box_stages.detect(features, proposals, inputs.sizes_hw), images, inputs.scales_xy, strict=True
-                )
-            ]
-            if masks:
-                found = self._with_masks(features, found, images, inputs)
+            with stage("preprocess"):
+                inputs = self._prepare(images, self.config.input.short_side)
+            with self.arithmetic():
+                features = self._features(inputs)
+                with stage("proposals"):
+                    proposals, _ = self.rpn(list(features.values()), inputs.sizes_hw)
+                with stage("box head"):
+                    boxes = self.box_stages.detect(features, proposals, inputs.sizes_hw)
+                with stage("fit to ink"):
+                    found = [
+                        detections_in_given_frame(
+                            entry.boxes, entry.scores, entry.labels, image, scale_xy, fit_to_ink=self.config.fit_to_ink
+                        )
+                        for entry, image, scale_xy in zip(boxes, images, inputs.scales_xy, strict=True)
+                    ]
+                if masks:
+                    with stage("mask head"):
+                        found = self._with_masks(features, found, images, inputs)
         finally:
             self.train(was_training)
         return found
@@ -111,7 +117,8 @@ class TorchvisionDetector(Detector):
         return PyramidRoiAlign(output_size, self.config.heads.canonical_box_size, POOLED_LEVELS, STRIDES[:4])
 
     def _features(self, inputs: ModelInput) -> dict[str, Tensor]:
-        return {name: level.float() for name, level in self.pyramid(inputs.images).items()}
+        with stage("pyramid"):
+            return {name: level.float() for name, level in self.pyramid(inputs.images).items()}
 
     def _mask_logits(self, features: dict[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         return self.mask_predictor(self.mask_head(self.mask_pool(features, boxes)))
