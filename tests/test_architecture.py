@@ -20,7 +20,7 @@ SHARED = (
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (
-    "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate benchmark "
+    "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate "
     "full_scale compare_engines ablation"
 )
 ANALYSIS = (
@@ -28,6 +28,7 @@ ANALYSIS = (
     "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyze annotate "
     "markdown html export batch"
 )
+COST = "benchmark page_cost peers speed_report"  # of both training's and analysis's parts
 CORPUS = "corpus"
 TRUNKS = {
     trunk: tuple(f"layoutdeit.{name}" for name in names.split())
@@ -36,6 +37,7 @@ TRUNKS = {
         "data": DATA,
         "training": TRAINING,
         "analysis": ANALYSIS,
+        "cost": COST,
         "corpus": CORPUS,
     }.items()
 }
@@ -45,7 +47,7 @@ ONLY_IN = {
     "streamlit": ("app",),
     "detectron2": ("layoutdeit.engines.detectron2",),
     "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed named_model optim train".split()),
-    "transformers": (),
+    "transformers": ("layoutdeit.peers",),
     "typst": ("layoutdeit.corpus",),
     "ray": ("layoutdeit.batch",),
     "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
@@ -98,6 +100,10 @@ def test_training_never_touches_pdfs():
 
 def test_analysis_never_touches_data_sets_or_coco():
     assert_never_reach(TRUNKS["analysis"], (*trunks_but("shared", "analysis"), "pycocotools", "lightning"))
+
+
+def test_cost_is_measured_without_the_corpus():
+    assert_never_reach(TRUNKS["cost"], TRUNKS["corpus"])
 
 
 def test_corpus_needs_no_model():
