@@ -78,7 +78,8 @@ class TorchvisionDetector(Detector):
         if masks and not self.has_masks:
             raise ValueError("this model has no mask head (heads.mask_layers is 0): ask for boxes only")
         was_training = self.training
-        self.eval()
+        if was_training:
+            self.eval()
         try:
             with stage("preprocess"):
                 inputs = self._prepare(images, self.config.input.short_side)
@@ -99,7 +100,8 @@ class TorchvisionDetector(Detector):
                     with stage("mask head"):
                         found = self._with_masks(features, found, images, inputs)
         finally:
-            self.train(was_training)
+            if was_training:
+                self.train()
         return found
 
     def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
