@@ -16,7 +16,7 @@ from source_tree import is_in, sources, ways_to
 # and reads annotations and pictures as training does.
 SHARED = (
     "labels geometry stopwatch ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
-    "published_detector detector_file detector_conversion model_registry weights"
+    "published_detector detector_file detector_conversion model_registry weights onnx_export"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (

@@ -62,7 +62,7 @@ class TorchvisionDetector(Detector):
         sides = self.config.input.train_short_sides
         inputs = self._prepare(images, [sides[index] for index in torch.randint(len(sides), (len(images),))])
         targets = prepare_targets(targets, inputs, masks=self.has_masks)
-        features = self._features(inputs)
+        features = self._features(inputs.images)
         proposals, losses = self.rpn(list(features.values()), inputs.sizes_hw, targets)
         head_losses, labelled = self.box_stages.losses(features, proposals, targets, inputs.sizes_hw)
         losses |= head_losses
@@ -84,11 +84,7 @@ class TorchvisionDetector(Detector):
             with stage("preprocess"):
                 inputs = self._prepare(images, self.config.input.short_side)
             with self.arithmetic():
-                features = self._features(inputs)
-                with stage("proposals"):
-                    proposals, _ = self.rpn(list(features.values()), inputs.sizes_hw)
-                with stage("box head"):
-                    boxes = self.box_stages.detect(features, proposals, inputs.sizes_hw)
+                features, boxes = self.find(inputs.images, inputs.sizes_hw)
                 with stage("fit to ink"):
                     found = [
                         detections_in_given_frame(
@@ -104,6 +100,14 @@ class TorchvisionDetector(Detector):
                 self.train()
         return found
 
+    def find(self, images: Tensor, sizes_hw: Sequence[tuple[int, int]]) -> tuple[dict[str, Tensor], list[Detections]]:
+        """The network alone, in evaluation: normalised images (B, 3, H, W) -> its maps, detections in their frame."""
+        features = self._features(images)
+        with stage("proposals"):
+            proposals, _ = self.rpn(list(features.values()), sizes_hw)
+        with stage("box head"):
+            return features, self.box_stages.detect(features, proposals, sizes_hw)
+
     def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
         settings = self.config.input
         return prepare_images(
@@ -118,9 +122,9 @@ class TorchvisionDetector(Detector):
     def _pool(self, output_size: int) -> PyramidRoiAlign:
         return PyramidRoiAlign(output_size, self.config.heads.canonical_box_size, POOLED_LEVELS, STRIDES[:4])
 
-    def _features(self, inputs: ModelInput) -> dict[str, Tensor]:
+    def _features(self, images: Tensor) -> dict[str, Tensor]:
         with stage("pyramid"):
-            return {name: level.float() for name, level in self.pyramid(inputs.images).items()}
+            return {name: level.float() for name, level in self.pyramid(images).items()}
 
     def _mask_logits(self, features: dict[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         return self.mask_predictor(self.mask_head(self.mask_pool(features, boxes)))
