@@ -58,11 +58,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Seconds of each stage of one call, by the clock and of this process's processor time, and all of the latter."""
+    """Seconds of each stage of one call, by the clock and of this process's processor time."""
 
     wall: dict[str, float]
     cpu: dict[str, float]
-    cpu_total: float
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,10 @@ def measure(
         beside += [*backbone_peers(detector, images), *rt_detr_peers(device)]
     calls |= {peer.name: peer.call for peer in beside if peer.call is not None}
     progress(f"measuring {len(calls)} things in turns")
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    calls = {name: _on_processor(call, cpu[name]) for name, call in calls.items()}
     times = median_seconds(calls, seconds, device)
+    cpu_times = {name: statistics.median(spent[NUM_WARM_UP:]) for name, spent in cpu.items()}
 
     rates = {name: MATRIX_FLOP / times[f"{name} product"] for name in DTYPES}
     return Measured(
@@ -139,12 +141,12 @@ def measure(
             *_named(stage_costs(mask_times[NUM_WARM_UP:], flop, rates[precision])),
         ],
         page_seconds=times["page"],
-        page_cpu_seconds=statistics.median(entry.cpu_total for entry in page_times[NUM_WARM_UP:]),
+        page_cpu_seconds=cpu_times["page"],
         model_seconds=times["model"],
         pages_per_second=len(pages) / times["pages"],
         rates=rates,
         memory_mb=memory_mb,
-        comparisons=[_compared(peer, times, detector, image) for peer in beside],
+        comparisons=[_compared(peer, times, cpu_times, detector, image) for peer in beside],
     )
 
 
@@ -217,10 +219,20 @@ def _watched(call: Call, times: list[StageTimes]) -> Call:
     """The same call, which also writes down how long its stages took."""
 
     def measured() -> None:
-        start = time.process_time()
         with listen(Stopwatch()) as wall, listen(Stopwatch(time.process_time)) as cpu:
             call()
-        times.append(StageTimes(wall.amounts, cpu.amounts, time.process_time() - start))
+        times.append(StageTimes(wall.amounts, cpu.amounts))
+
+    return measured
+
+
+def _on_processor(call: Call, spent: list[float]) -> Call:
+    """The same call, which also writes down its processor time: what other programs of a busy machine do not change."""
+
+    def measured() -> None:
+        start = time.process_time()
+        call()
+        spent.append(time.process_time() - start)
 
     return measured
 
@@ -254,8 +266,11 @@ def _backbone(detector: Detector, images: Tensor) -> None:
         detector.backbone.forward_features(images)
 
 
-def _compared(peer: Peer, times: Mapping[str, float], detector: Detector, image: Tensor) -> Comparison:
+def _compared(
+    peer: Peer, times: Mapping[str, float], cpu_times: Mapping[str, float], detector: Detector, image: Tensor
+) -> Comparison:
+    ours = {"our_seconds": times[peer.against], "our_cpu_seconds": cpu_times[peer.against]}
     if peer.call is None:
-        return Comparison(peer.name, peer.against, None, times[peer.against], peer.reason)
+        return Comparison(peer.name, peer.against, None, None, **ours, reason=peer.reason)
     found = None if peer.answer is None else agreement(detector.predict([image])[0], peer.answer())
-    return Comparison(peer.name, peer.against, times[peer.name], times[peer.against], agreement=found)
+    return Comparison(peer.name, peer.against, times[peer.name], cpu_times[peer.name], **ours, agreement=found)

@@ -41,12 +41,17 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Median seconds of something else, beside those of our part that does the same; None and a reason if not run."""
+    """Median seconds of something else, beside those of our part that does the same; None and a reason if not run.
+
+    cpu_seconds are of processor time, all threads.
+    """
 
     name: str
     against: str
     seconds: float | None
+    cpu_seconds: float | None
     our_seconds: float
+    our_cpu_seconds: float
     reason: str = ""
     agreement: Agreement | None = None
 
@@ -114,7 +119,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"most memory of this process, before anything else was loaded: {memory}"
     if report.comparisons:
         yield ""
-        yield table(["beside", "ms", "ours does", "in ms", "ratio", "same regions"], [*map(_row, report.comparisons)])
+        head = ["beside", "ms", "ours does", "in ms", "ratio", "of processor time", "same regions"]
+        yield table(head, [*map(_row, report.comparisons)])
     reasons = [f"{entry.name}: {entry.reason}" for entry in report.comparisons if entry.seconds is None]
     for line in [*report.not_measured, *reasons]:
         yield f"{NOT_MEASURED}: {line}"
@@ -123,9 +129,10 @@ def _lines(report: Report) -> Iterator[str]:
 def _row(entry: Comparison) -> list[str]:
     ours = f"{entry.our_seconds * 1e3:.0f}"
     if entry.seconds is None:
-        return [entry.name, NOT_MEASURED, entry.against, ours, "-", "-"]
+        return [entry.name, NOT_MEASURED, entry.against, ours, "-", "-", "-"]
     same = "-"
     if (found := entry.agreement) is not None:
         same = f"{found.found} of {found.regions}, {found.box_px:.2f} px, score {found.score:.3f}"
     ratio = f"{entry.seconds / entry.our_seconds:.2f}"
-    return [entry.name, f"{entry.seconds * 1e3:.0f}", entry.against, ours, ratio, same]
+    of_processor = f"{entry.cpu_seconds / entry.our_cpu_seconds:.2f}" if entry.our_cpu_seconds else "-"
+    return [entry.name, f"{entry.seconds * 1e3:.0f}", entry.against, ours, ratio, of_processor, same]

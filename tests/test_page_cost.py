@@ -46,7 +46,7 @@ def test_flop_do_not_depend_on_the_arithmetic():
 
 
 def test_stages_are_medians_in_the_order_of_a_page():
-    calls = [StageTimes({"pyramid": s, "render": 1.0}, {"pyramid": s / 2}, s) for s in (3.0, 1.0, 2.0)]
+    calls = [StageTimes({"pyramid": s, "render": 1.0}, {"pyramid": s / 2}) for s in (3.0, 1.0, 2.0)]
     render, pyramid = stage_costs(calls, {"pyramid": 10}, rate=5.0)
     assert (render.name, render.seconds, render.flop, render.utilisation) == ("render", 1.0, 0, None)
     assert (pyramid.seconds, pyramid.cpu_seconds, pyramid.floor_seconds, pyramid.utilisation) == (2.0, 1.0, 2.0, 1.0)

@@ -26,8 +26,8 @@ def report():
         model_seconds=0.25,
         memory_mb=None,
         comparisons=[
-            Comparison("other", "model", 0.5, 0.25, agreement=Agreement(17, 16, 0.25, 0.03)),
-            Comparison("absent", "backbone", None, 0.2, reason="it is not installed"),
+            Comparison("other", "model", 0.5, 0.6, 0.25, 0.2, agreement=Agreement(17, 16, 0.25, 0.03)),
+            Comparison("absent", "backbone", None, None, 0.2, 0.2, reason="it is not installed"),
         ],
         not_measured=["a GPU: there is none"],
     )
@@ -46,8 +46,8 @@ def test_a_stage_has_its_share_of_the_machine(report):
 
 def test_ratios_and_what_is_missing(report):
     text = in_words(report)
-    assert cells(text, "other") == ["500", "model", "250", "2.00", "16 of 17, 0.25 px, score 0.030"]
-    assert cells(text, "absent") == ["not measured", "backbone", "200", "-", "-"]
+    assert cells(text, "other") == ["500", "model", "250", "2.00", "3.00", "16 of 17, 0.25 px, score 0.030"]
+    assert cells(text, "absent") == ["not measured", "backbone", "200", "-", "-", "-"]
     assert text.endswith("not measured: a GPU: there is none\nnot measured: absent: it is not installed")
     assert "loaded: not measured" in text and "3.00 pages/s" in text and "fp32 50 GFLOP/s, bf16 100 GFLOP/s" in text
 
