@@ -55,7 +55,8 @@ def attention_map(detector: Detector, image: Tensor, source: str | Box, *, block
     vit.eval()
     try:
         index = len(vit.blocks) - 1 if block is None else block
-        weights = vit.attention_weights(inputs.images, index, torch.tensor(queries, device=inputs.images.device))
+        with detector.arithmetic():
+            weights = vit.attention_weights(inputs.images, index, torch.tensor(queries, device=inputs.images.device))
     finally:
         vit.train(was_training)
     grid = weights.float().mean(dim=(0, 1, 2))[num_prefix:].reshape(rows, columns)  # (1, h, R, N) -> (rows, columns)

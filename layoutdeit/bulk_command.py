@@ -55,7 +55,7 @@ def bulk_run(
         targets,
         options.out,
         BulkTask(formats, pages, options.password, options.retry_failed),
-        ModelChoice(options.model, options.engine, options.device, options.score),
+        ModelChoice(options.model, options.engine, options.device, options.score, options.precision),
         num_workers=options.workers,
         display=BulkDisplay(len(inputs), is_quiet=options.quiet),
         on_ray=options.ray is not None,

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +51,18 @@ class Session:
             logging.getLogger(__name__).error("%s", verb, exc_info=True)
             return {"failure": f"{type(error).__name__}: {error}"[:2000]}
 
-    def _load(self, *, model: str | None, engine: str, device: str | None, score: float) -> dict[str, Any]:
+    def _load(
+        self, *, model: str | None, engine: str, device: str | None, score: float, precision: str
+    ) -> dict[str, Any]:
         import torch
 
         from layoutdeit import LayoutAnalyzer
 
         torch.set_num_threads(1)  # as many processes as there are cores; and sums come out the same on any machine
-        self._analyzer = LayoutAnalyzer(model, engine=engine, device=device, score=score)
+        self._analyzer = LayoutAnalyzer(model, engine=engine, device=device, precision=precision, score=score)
         info = self._analyzer.info
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return {"name": info.name, "sha256": info.sha256, "engine": info.engine, "device": device}
+        return {**asdict(info), "device": device}
 
     def _open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
         return {"num_pages": self._document_at(path, password, sha256).num_pages}

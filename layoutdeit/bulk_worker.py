@@ -6,7 +6,7 @@ What they run is bulk_process.py.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from layoutdeit.bulk_ray import RayWorker
@@ -42,6 +42,7 @@ class ModelChoice:
     engine: str = "torchvision"
     device: str | None = None
     score: float = 0.5
+    precision: str = "auto"
 
 
 class BulkWorker:
@@ -89,8 +90,7 @@ class BulkWorker:
                 self._worker.stop()
 
     def _start(self) -> None:
-        choice = self._choice
-        request = {"model": choice.model, "engine": choice.engine, "device": choice.device, "score": choice.score}
+        request = asdict(self._choice)
         for tries_left in reversed(range(LOAD_TRIES)):
             with self._stopping:
                 if self._is_stopped:

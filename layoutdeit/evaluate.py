@@ -29,13 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     from backbone.run_state import open_fabric
+    from layoutdeit.engines.precision import PRECISIONS
     from layoutdeit.loop import detect_pages
     from layoutdeit.publaynet import PageDataset, read_annotations
     from layoutdeit.weights import load_model
 
     try:
-        fabric = open_fabric(options.precision, options.devices)
-        loaded = load_model(options.model, engine=options.engine, device=fabric.device)
+        is_cast = options.precision in PRECISIONS  # weights as an analysis has them; otherwise Lightning's names
+        fabric = open_fabric("32-true" if is_cast else options.precision, options.devices)
+        precision = options.precision if is_cast else "fp32"
+        loaded = load_model(options.model, engine=options.engine, device=fabric.device, precision=precision)
         if options.no_fit:
             loaded.config.fit_to_ink = False  # the detector reads the same object
         with fabric.rank_zero_first(local=True):  # a large file is parsed once
@@ -84,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, default=1, metavar="N", help="pages of the same size at once")
     add("--workers", type=int, default=0, metavar="N", help="loader processes per process")
     add("--devices", type=int, default=1, metavar="N", help="processes on this machine; under torchrun its own count")
-    add("--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed")
+    add("--precision", default="32-true", help="32-true, bf16-mixed, 16-mixed; or auto, bf16: as analyze has it")
     return parser
 
 

@@ -167,8 +167,9 @@ def _between_rules(box: np.ndarray, ink: Ink) -> np.ndarray | None:
 def _baseline(counts: np.ndarray, start: int, end: int) -> int:
     """The row below the baseline of a line of print whose rows hold `counts` ink pixels: below it are only tails."""
     line = counts[start:end]
-    fullest = np.sort(line)[-max(1, len(line) // 3) :].mean()
-    return start + int(np.flatnonzero(line >= DENSE_ROW * fullest)[-1]) + 1
+    num_fullest = max(1, len(line) // 3)
+    fullest = np.sort(line)[-num_fullest:].sum() / num_fullest
+    return end - int((line >= DENSE_ROW * fullest)[::-1].argmax())  # the last such row, by the quickest means
 
 
 def _belonging(starts: np.ndarray, ends: np.ndarray, low: float, high: float) -> np.ndarray:

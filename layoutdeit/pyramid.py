@@ -17,6 +17,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 from backbone.deit import build_deit
 from backbone.vit import VisionTransformer
 from layoutdeit.config import BackboneConfig
+from layoutdeit.stopwatch import stage
 
 STRIDES = (4, 8, 16, 32, 64)
 SIZE_DIVISOR = 32  # image sides must be multiples: 16 for the patches, twice that for the max-pooled level
@@ -103,7 +104,8 @@ class DeitPyramid(nn.Module):
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
         """Maps named "p2" (stride 4) to "p6" (stride 64), fine to coarse."""
-        x4, x8, x16, x32 = self.bottom_up.intermediate_features(images, self.block_indices)  # each (B, D, H/16, W/16)
+        with stage("backbone"):  # each (B, D, H/16, W/16)
+            x4, x8, x16, x32 = self.bottom_up.intermediate_features(images, self.block_indices)
         maps = [self.to_stride_4(x4), self.to_stride_8(x8), x16, self.to_stride_32(x32)]
         pyramid = self.fpn(OrderedDict(zip(("p2", "p3", "p4", "p5"), maps, strict=True)))
         return OrderedDict(zip(("p2", "p3", "p4", "p5", "p6"), pyramid.values(), strict=True))

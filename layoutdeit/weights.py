@@ -1,7 +1,7 @@
-"""Models by name or file, and their command line: `python -m layoutdeit.weights list|pull|verify|convert`.
+"""Models by name or file, and their command line: `python -m layoutdeit.weights list|pull|verify|convert|export`.
 
 list says what is known of every model, pull fetches one, verify checks what is here, convert goes between our model
-files and detectron2's .pth. docs/weights.md has examples.
+files and detectron2's .pth, export writes ONNX. docs/weights.md has examples.
 """
 
 from __future__ import annotations
@@ -58,19 +58,28 @@ class LoadedModel:
 
 
 def load_model(
-    name_or_path: str | Path | None = None, *, engine: str = "torchvision", device: str | torch.device = "cpu"
+    name_or_path: str | Path | None = None,
+    *,
+    engine: str = "torchvision",
+    device: str | torch.device = "cpu",
+    precision: str = "fp32",
 ) -> LoadedModel:
-    """Load a known model by name, or any model file by path; None: the shipped one.
+    """Load a known model by name, or any model file by path, to predict with it; None: the shipped one.
 
+    `precision` is of engines/precision.py: fp32 for exact numbers, auto for what pays on this machine.
     ValueError for an unknown name, a file that is not ours or a damaged one; FileNotFoundError for a missing file, and
     for a known model that was not pulled yet.
     """
+    from layoutdeit.engines.precision import chosen_precision, prepare_to_predict
+
+    precision = chosen_precision(precision, device=device, engine=engine)
     path = resolve_model(name_or_path)
     config, record, state = read_model_file(path)
-    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine)
+    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine, precision=precision)
     detector = build_detector(config, engine)
     detector.load_state_dict(state)
     detector.to(device).eval()
+    prepare_to_predict(detector, precision)
     return LoadedModel(detector, info, config, record)
 
 
@@ -116,6 +125,15 @@ def main(arguments: list[str] | None = None) -> int:
     convert.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     convert.set_defaults(run=_convert)
 
+    exporting = commands.add_parser("export", help="a model as ONNX, compared with the original in onnxruntime")
+    exporting.add_argument("source", metavar="NAME|FILE", help="a known model or a model file")
+    exporting.add_argument("target", type=Path, metavar="OUT.onnx", help="what to write")
+    exporting.add_argument(
+        "--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="px of its pages, multiples of 32 [A4 portrait]"
+    )
+    exporting.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    exporting.set_defaults(run=_export)
+
     options, others = parser.parse_known_args(arguments)
     if others:  # argparse gives up a list of settings at the first option: those after it are taken here
         if not hasattr(options, "settings") or any(other.startswith("-") for other in others):
@@ -123,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.settings += others
     try:
         return options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -198,6 +216,22 @@ def _convert(options: argparse.Namespace) -> int:
     for line in convert_file(source, options.target, settings, precision=options.precision):
         print(line)
     print(f"wrote {options.target}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    if options.target.exists() and not options.overwrite:
+        raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
+    from layoutdeit.onnx_export import export_onnx
+
+    size_hw = None if options.size is None else (options.size[0], options.size[1])
+    loaded = load_model(options.source)
+    done = export_onnx(loaded.detector, options.target, size_hw, sha256=loaded.info.sha256)
+    height, width = done.size_hw
+    print(f"wrote {options.target}: pages of {height} x {width} px (height x width)")
+    print(
+        f"on a drawn and a blank page, onnxruntime differs from PyTorch by {done.box_px:.2g} px, {done.score:.2g} score"
+    )
     return 0
 
 

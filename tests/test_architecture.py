@@ -15,20 +15,21 @@ from source_tree import is_in, sources, ways_to
 # The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it,
 # and reads annotations and pictures as training does.
 SHARED = (
-    "labels geometry ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
-    "published_detector detector_file detector_conversion model_registry weights attention"
+    "labels geometry stopwatch ink fit layout config postprocess draw pyramid engines older_files detectron2_keys "
+    "published_detector detector_file detector_conversion model_registry weights onnx_export attention"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (
-    "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate benchmark "
+    "publaynet augment coco_eval bootstrap gallery learning_rate loop train_log validation train evaluate "
     "full_scale compare_engines ablation"
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
-    "pdf frame render text_layer reading reading_order region_text table_cells structure analyze annotate "
-    "markdown html json_text parquet_file page_store export batch "
+    "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyze "
+    "analyze_command annotate markdown html json_text parquet_file page_store export batch "
     "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
+COST = "benchmark page_cost peers speed_report"  # of both training's and analysis's parts
 CORPUS = "corpus"
 TRUNKS = {
     trunk: tuple(f"layoutdeit.{name}" for name in names.split())
@@ -37,6 +38,7 @@ TRUNKS = {
         "data": DATA,
         "training": TRAINING,
         "analysis": ANALYSIS,
+        "cost": COST,
         "corpus": CORPUS,
     }.items()
 }
@@ -46,7 +48,7 @@ ONLY_IN = {
     "streamlit": ("app",),
     "detectron2": ("layoutdeit.engines.detectron2",),
     "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed named_model optim train".split()),
-    "transformers": (),
+    "transformers": ("layoutdeit.peers",),
     "typst": ("layoutdeit.corpus",),
     "ray": ("layoutdeit.bulk_ray",),
     "pyarrow": ("layoutdeit.parquet_file",),
@@ -100,6 +102,10 @@ def test_training_never_touches_pdfs():
 
 def test_analysis_never_touches_data_sets_or_coco():
     assert_never_reach(TRUNKS["analysis"], (*trunks_but("shared", "analysis"), "pycocotools", "lightning"))
+
+
+def test_cost_is_measured_without_the_corpus():
+    assert_never_reach(TRUNKS["cost"], TRUNKS["corpus"])
 
 
 def test_corpus_needs_no_model():

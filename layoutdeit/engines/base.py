@@ -7,6 +7,7 @@ Boxes are xyxy in pixels of the given image. Labels are 1..5 (see labels.py); 0 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -54,11 +55,18 @@ class Detector(nn.Module):
     """A trainable region detector. Subclasses implement the two verbs; both accept images of differing sizes."""
 
     engine: str
+    precision = "fp32"  # of predict: fp32, or bf16 where precision.py has made it ready for that
 
     @property
     def backbone(self) -> VisionTransformer:
         """The DeiT under the pyramid, to start from a checkpoint or to look into."""
         raise NotImplementedError(f"{type(self).__name__} does not tell its backbone")
+
+    def arithmetic(self) -> AbstractContextManager:
+        """What predict runs under: autocast to bf16, or whatever the caller has set up."""
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(next(self.parameters()).device.type, dtype=torch.bfloat16)
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
         """Return the named losses, each a scalar, of a training batch."""

@@ -21,7 +21,7 @@ def detections_in_given_frame(
     boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
     if not fit_to_ink:
         return Detections(boxes, labels, scores)
-    picture = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()  # (3, H, W) -> (H, W, 3)
+    picture = (image * 255).add_(0.5).byte().permute(1, 2, 0).cpu().numpy()  # (3, H, W) -> (H, W, 3), rounded
     fitted = fit_to_page(boxes.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), picture)
     return Detections(
         boxes.new_tensor(fitted.boxes), labels.new_tensor(fitted.labels), scores.new_tensor(fitted.scores)

@@ -64,13 +64,12 @@ class PyramidRoiAlign:
         finest = int(math.log2(self.strides[0]))
         levels = torch.floor(4 + torch.log2(sides / self.canonical_box_size + 1e-8)) - finest
         levels = levels.clamp(0, len(self.strides) - 1)
-        first = features[self.names[0]]
-        pooled = first.new_zeros(len(rois), first.shape[1], self.output_size, self.output_size)
-        for index, (name, stride) in enumerate(zip(self.names, self.strides, strict=True)):
-            chosen = torch.nonzero(levels == index)[:, 0]
-            crops = self._pool(features[name], rois[chosen].to(first.dtype), 1 / stride)
-            pooled = pooled.index_copy(0, chosen, crops)
-        return pooled
+        by_level = [torch.nonzero(levels == index)[:, 0] for index in range(len(self.names))]
+        crops = [
+            self._pool(features[name], rois[chosen].to(features[name].dtype), 1 / stride)
+            for name, stride, chosen in zip(self.names, self.strides, by_level, strict=True)
+        ]
+        return torch.cat(crops)[torch.cat(by_level).argsort()]  # back in the order of the boxes, copied once
 
     def _pool(self, feature: Tensor, rois: Tensor, scale: float) -> Tensor:
         size = (self.output_size, self.output_size)

@@ -30,6 +30,7 @@ from layoutdeit.engines.pooling import PyramidRoiAlign
 from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
 from layoutdeit.engines.proposals import ProposalNetwork
 from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid, build_page_backbone
+from layoutdeit.stopwatch import stage
 
 POOLED_LEVELS = ("p2", "p3", "p4", "p5")
 
@@ -61,7 +62,7 @@ class TorchvisionDetector(Detector):
         sides = self.config.input.train_short_sides
         inputs = self._prepare(images, [sides[index] for index in torch.randint(len(sides), (len(images),))])
         targets = prepare_targets(targets, inputs, masks=self.has_masks)
-        features = self._features(inputs)
+        features = self._features(inputs.images)
         proposals, losses = self.rpn(list(features.values()), inputs.sizes_hw, targets)
         head_losses, labelled = self.box_stages.losses(features, proposals, targets, inputs.sizes_hw)
         losses |= head_losses
@@ -77,24 +78,35 @@ class TorchvisionDetector(Detector):
         if masks and not self.has_masks:
             raise ValueError("this model has no mask head (heads.mask_layers is 0): ask for boxes only")
         was_training = self.training
-        self.eval()
+        if was_training:
+            self.eval()
         try:
-            inputs = self._prepare(images, self.config.input.short_side)
-            features = self._features(inputs)
-            proposals, _ = self.rpn(list(features.values()), inputs.sizes_hw)
-            found = [
-                detections_in_given_frame(
-                    entry.boxes, entry.scores, entry.labels, image, scale_xy, fit_to_ink=self.config.fit_to_ink
-                )
-                for entry, image, scale_xy in zip(
-                    self.box_stages.detect(features, proposals, inputs.sizes_hw), images, inputs.scales_xy, strict=True
-                )
-            ]
-            if masks:
-                found = self._with_masks(features, found, images, inputs)
+            with stage("preprocess"):
+                inputs = self._prepare(images, self.config.input.short_side)
+            with self.arithmetic():
+                features, boxes = self.find(inputs.images, inputs.sizes_hw)
+                with stage("fit to ink"):
+                    found = [
+                        detections_in_given_frame(
+                            entry.boxes, entry.scores, entry.labels, image, scale_xy, fit_to_ink=self.config.fit_to_ink
+                        )
+                        for entry, image, scale_xy in zip(boxes, images, inputs.scales_xy, strict=True)
+                    ]
+                if masks:
+                    with stage("mask head"):
+                        found = self._with_masks(features, found, images, inputs)
         finally:
-            self.train(was_training)
+            if was_training:
+                self.train()
         return found
+
+    def find(self, images: Tensor, sizes_hw: Sequence[tuple[int, int]]) -> tuple[dict[str, Tensor], list[Detections]]:
+        """The network alone, in evaluation: normalised images (B, 3, H, W) -> its maps, detections in their frame."""
+        features = self._features(images)
+        with stage("proposals"):
+            proposals, _ = self.rpn(list(features.values()), sizes_hw)
+        with stage("box head"):
+            return features, self.box_stages.detect(features, proposals, sizes_hw)
 
     def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
         settings = self.config.input
@@ -110,8 +122,9 @@ class TorchvisionDetector(Detector):
     def _pool(self, output_size: int) -> PyramidRoiAlign:
         return PyramidRoiAlign(output_size, self.config.heads.canonical_box_size, POOLED_LEVELS, STRIDES[:4])
 
-    def _features(self, inputs: ModelInput) -> dict[str, Tensor]:
-        return {name: level.float() for name, level in self.pyramid(inputs.images).items()}
+    def _features(self, images: Tensor) -> dict[str, Tensor]:
+        with stage("pyramid"):
+            return {name: level.float() for name, level in self.pyramid(images).items()}
 
     def _mask_logits(self, features: dict[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         return self.mask_predictor(self.mask_head(self.mask_pool(features, boxes)))

@@ -80,23 +80,24 @@ class Detectron2Detector(Detector):
         self.eval()
         try:
             inputs = self._prepare(images, self.config.input.short_side)
-            features = self._features(inputs)
-            proposals, _ = self.model.proposal_generator(ImageList(inputs.images, inputs.sizes_hw), features)
-            found = [
-                detections_in_given_frame(
-                    entry.pred_boxes.tensor,
-                    entry.scores,
-                    entry.pred_classes + 1,
-                    image,
-                    scale_xy,
-                    fit_to_ink=self.config.fit_to_ink,
-                )
-                for entry, image, scale_xy in zip(
-                    self.model.roi_heads._forward_box(features, proposals), images, inputs.scales_xy, strict=True
-                )
-            ]
-            if masks:
-                found = self._with_masks(features, found, images, inputs)
+            with self.arithmetic():
+                features = self._features(inputs)
+                proposals, _ = self.model.proposal_generator(ImageList(inputs.images, inputs.sizes_hw), features)
+                found = [
+                    detections_in_given_frame(
+                        entry.pred_boxes.tensor,
+                        entry.scores,
+                        entry.pred_classes + 1,
+                        image,
+                        scale_xy,
+                        fit_to_ink=self.config.fit_to_ink,
+                    )
+                    for entry, image, scale_xy in zip(
+                        self.model.roi_heads._forward_box(features, proposals), images, inputs.scales_xy, strict=True
+                    )
+                ]
+                if masks:
+                    found = self._with_masks(features, found, images, inputs)
         finally:
             self.train(was_training)
         return found

@@ -1,0 +1,102 @@
+"""The command line of `python -m layoutdeit.analyze`. Nothing that takes time is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from layoutdeit.analyze import DEFAULT_SCORE, LayoutAnalyzer, checked_score
+
+DEFAULT_FORMATS = "json,pdf,png"
+
+
+def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None = None) -> int:
+    """Run the command line; return its exit status. `analyzer` takes the place of the one that --model names."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    from layoutdeit.batch import find_inputs, parse_pages, plan_targets, run_batch
+    from layoutdeit.bulk_command import bulk_run, check_options
+    from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
+
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    try:
+        formats = chosen_formats(options.formats.split(","))
+        pages = parse_pages(options.pages) if options.pages is not None else None
+        checked_score(options.score)
+        check_options(options)
+        inputs = find_inputs(options.sources, out_dir=options.out)
+        if not inputs:
+            raise ValueError(f"no PDF files and no scans in {', '.join(options.sources)}")
+        targets = plan_targets(inputs, options.out)
+        sources = {item.path.resolve() for item in inputs}
+        for target in targets:
+            if target.with_name(target.name + ANNOTATED_SUFFIX).resolve() in sources:
+                raise ValueError(f"{target.name}{ANNOTATED_SUFFIX} is an input: choose another folder with -o")
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.workers is not None:
+            run = bulk_run(options, inputs, targets, formats, pages).run
+        else:
+            analyzer = analyzer or LayoutAnalyzer(
+                options.model,
+                engine=options.engine,
+                device=options.device,
+                precision=options.precision,
+                score=options.score,
+            )
+            run = partial(
+                run_batch,
+                analyzer,
+                inputs,
+                targets,
+                formats,
+                pages=pages,
+                password=options.password,
+                report=lambda line: options.quiet or print(line, file=sys.stderr, flush=True),
+                announce=lambda line: options.quiet or print(line, flush=True),
+            )
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))  # exits with 2
+    try:
+        failures = run()
+    except (ValueError, OSError) as error:  # of a bulk run, which cannot go on
+        print(f"stopped: {error}. The same command goes on from here.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    if failures:
+        print(f"{len(failures)} of {len(inputs)} inputs failed:", file=sys.stderr)
+    for failure in failures:
+        print(f"  {failure.source}: {failure.code}: {failure.message}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from layoutdeit.bulk_command import add_options
+
+    parser = argparse.ArgumentParser(
+        prog="python -m layoutdeit.analyze",
+        description="Find text, titles, lists, tables and figures on the pages of PDF files.",
+        epilog="Exit status: 0 all done, 1 some inputs failed (listed at the end), 2 wrong usage.",
+    )
+    parser.add_argument("sources", nargs="+", metavar="FILE", help="PDF, JPEG, PNG or TIFF files, or folders of them")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
+    parser.add_argument(
+        "--formats", default=DEFAULT_FORMATS, help="json,jsonl,pdf,png,coco,csv,md,html,crops,parquet [%(default)s]"
+    )
+    parser.add_argument("--pages", help="such as 1-3,7 or 5- [all]")
+    parser.add_argument("--password", help="for the files that need one")
+    parser.add_argument("--model", help="name of a model, or its file [the shipped one]")
+    parser.add_argument("--engine", choices=("torchvision", "detectron2"), default="torchvision")
+    parser.add_argument("--device", help="torch device [cuda where there is one, otherwise cpu]")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="arithmetic [%(default)s]"
+    )
+    parser.add_argument("--score", type=float, default=DEFAULT_SCORE, help="lowest score shown, 0 to 1 [%(default)s]")
+    add_options(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")
+    return parser
