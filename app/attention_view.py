@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.document import OpenDocument
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.attention import draw_attention
 from layoutdeit.geometry import points_to_pixels
 

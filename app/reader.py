@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.document import OpenDocument
 from app.model_choice import ModelChoice
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.layout import PageLayout
 
 MAX_MODELS = 3  # kept in memory; a visitor who wants another waits a few seconds

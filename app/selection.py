@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app.reader import LOWEST_SCORE
-from layoutdeit.analyze import DEFAULT_SCORE
+from layoutdeit.analyzer import DEFAULT_SCORE
 from layoutdeit.labels import LABEL_NAMES, label_by_name
 from layoutdeit.layout import PageLayout, Region
 from layoutdeit.reading_order import reading_order

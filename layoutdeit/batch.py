@@ -19,7 +19,7 @@ from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
 
 if TYPE_CHECKING:
-    from layoutdeit.analyze import LayoutAnalyzer
+    from layoutdeit.analyzer import LayoutAnalyzer
 
 SUFFIXES = (".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff")  # looked for in folders; what they are is looked at
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from backbone.model_speed import NUM_WARM_UP, median_seconds
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.compare_engines import compare_detections
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector

@@ -9,8 +9,8 @@ import torch
 from handmade_pdf import Sheet, encrypted, filled, make_pdf, written
 from PIL import Image
 
-from layoutdeit.analyze import LayoutAnalyzer
-from layoutdeit.analyze_command import main
+from layoutdeit.analyze import main
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.engines.base import Detections
 from layoutdeit.layout import ModelInfo
 from layoutdeit.pdf import PdfError, open_document

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from app import reader
 from app.document import OpenDocument
 from app.selection import Selection
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.engines.base import Detections, Detector
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import ModelInfo, PageError, PageLayout, Region

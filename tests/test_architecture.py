@@ -25,8 +25,8 @@ TRAINING = (
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
-    "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyze "
-    "analyze_command annotate markdown html json_text parquet_file page_store export batch "
+    "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyzer "
+    "analyze annotate markdown html json_text parquet_file page_store export batch "
     "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
 COST = "benchmark page_cost peers speed_report"  # of both training's and analysis's parts

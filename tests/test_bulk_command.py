@@ -1,6 +1,6 @@
 import pytest
 
-from layoutdeit.analyze_command import main
+from layoutdeit.analyze import main
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 from bulk_fixtures import ledger_lines, pages_in, results, run, write_documents, write_model
 
-from layoutdeit.analyze_command import main
+from layoutdeit.analyze import main
 
 ray = pytest.importorskip("ray", reason="needs ray: pip install 'layoutdeit[ray]'")
 FORMATS = ("--formats", "json,jsonl,pdf,png", "--score", "0.1", "--device", "cpu")

@@ -4,7 +4,7 @@ import pytest
 from bulk_fixtures import sheets, write_model
 from handmade_pdf import make_pdf
 
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.bulk_worker import BulkWorker, ModelChoice, ModelFailed, ReadFailed
 from layoutdeit.layout import PageLayout
 from layoutdeit.pdf import open_document

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.json_text import to_json
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo

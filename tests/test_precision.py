@@ -3,7 +3,7 @@ import torch
 from detector_fixtures import blank_page, debug_config, page_target
 from torch import nn
 
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.engines import build_detector
 from layoutdeit.engines.precision import MULTIPLIED, PRECISIONS, chosen_precision, prepare_to_predict
 from layoutdeit.weights import load_model, save_model

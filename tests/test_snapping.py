@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("typst", reason="no typst: install the extra 'corpus'")
-from layoutdeit import analyze
-from layoutdeit.analyze import LayoutAnalyzer
+from layoutdeit import analyzer as layout_analyzer
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.coco_eval import Metrics, evaluate_detections, format_metrics
 from layoutdeit.corpus.tagged_pdf import TaggedPdf
 from layoutdeit.corpus.templates import document_markup
@@ -83,7 +83,9 @@ def test_snapping_does_not_cost_accuracy(truth: Truth, monkeypatch: pytest.Monke
     snapped = analysed(analyzer, truth)
     # the same detections once more: the model is most of the time
     monkeypatch.setattr(analyzer._detector, "predict", lambda images: found.pop(0))
-    monkeypatch.setattr(analyze, "snap_to_words", lambda boxes, labels, words: (boxes, np.ones(len(boxes), dtype=bool)))
+    monkeypatch.setattr(
+        layout_analyzer, "snap_to_words", lambda boxes, labels, words: (boxes, np.ones(len(boxes), dtype=bool))
+    )
     loose = analysed(analyzer, truth)
     num_pages = sum(len(numbers) for _, numbers in truth.pdfs)
     print(f"\n{num_pages} pages\nsnapped\n{format_metrics(snapped, {})}\nnot snapped\n{format_metrics(loose, {})}")
