@@ -162,10 +162,12 @@ class Document:
         header, values = self._ask("words", index, max_payload=MAX_OUTPUT_BYTES)
         if not header["texts"]:
             return ()
-        rows = np.frombuffer(values).reshape(-1, 5)  # left, bottom, right, top, line height
-        boxes, heights = frame.to_display(rows[:, :4]).tolist(), (rows[:, 4] * frame.user_unit).tolist()
+        rows = np.frombuffer(values).reshape(-1, 9)  # the glyphs' box, the line box, line height
+        boxes, lines = (frame.to_display(rows[:, first : first + 4]).tolist() for first in (0, 4))
+        heights = (rows[:, 8] * frame.user_unit).tolist()
         return tuple(
-            Word(text, tuple(box), height) for text, box, height in zip(header["texts"], boxes, heights, strict=True)
+            Word(text, tuple(box), height, tuple(line))
+            for text, box, line, height in zip(header["texts"], boxes, lines, heights, strict=True)
         )
 
     def annotate(self, layout: DocumentLayout, file: BinaryIO) -> None:

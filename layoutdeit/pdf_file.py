@@ -103,8 +103,8 @@ class PdfFile:
         code = "timeout" if is_stuck else "render"
         raise PdfError(code, f"page {index + 1} of {self.name} cannot be drawn: {'; '.join(reasons)}.")
 
-    def words(self, index: int) -> tuple[list[str], list[list[float]], list[float]]:
-        """The words of a page, their boxes and line heights in user space, in the file's order (see text_layer.py)."""
+    def words(self, index: int) -> tuple[list[str], list[list[float]]]:
+        """The words of a page and where they are in user space, in the file's order (see text_layer.py)."""
         with self._page(index) as page:
             return read_words(page)
 

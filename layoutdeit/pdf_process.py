@@ -77,8 +77,7 @@ class _Session:
         return {**answer, "retire": picture.is_stuck}, picture.image.tobytes()
 
     def words(self, *, index: int) -> Answer:
-        texts, boxes, heights = self._document.words(index)
-        rows = ((*box, height) for box, height in zip(boxes, heights, strict=True))  # (W, 5)
+        texts, rows = self._document.words(index)  # (W, 9)
         return {"texts": texts}, array("d", chain.from_iterable(rows)).tobytes()
 
     def plain(self, *, copy: str | None) -> Answer:

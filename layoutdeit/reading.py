@@ -22,12 +22,14 @@ REACH = 1.0  # points: a word whose centre lies this far outside a box still bel
 class Word:
     """A word of the text layer and the box around its glyphs, xyxy in points of the page as displayed.
 
-    line_height: of its font, in points, whatever letters it is made of; 0 where it is not known.
+    line_height: of its font, in points, whatever letters it is made of; 0 where it is not known. line_box: the box with
+    that height; None where it is not known.
     """
 
     text: str
     box: tuple[float, float, float, float]
     line_height: float = 0.0
+    line_box: tuple[float, float, float, float] | None = None
 
 
 def region_texts(boxes_xyxy: np.ndarray, words: Sequence[Word]) -> list[str | None]:
@@ -63,8 +65,9 @@ def print_size(words: Sequence[Word]) -> float | None:
 def snap_to_words(
     boxes_xyxy: np.ndarray, labels: Sequence[str], words: Sequence[Word]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes of text, titles and lists made tight around their words. -> boxes (N, 4), whether each holds any (N,).
+    """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
+    From ascent to descent, as PubLayNet's boxes are: tight around the ink they would be lower by a quarter of a line.
     A word belongs to the box that holds its centre; other classes, and pages without a text layer, stay as they are and
     count as full.
     """
@@ -75,7 +78,7 @@ def snap_to_words(
     for index, label in enumerate(labels):
         if label not in SNAPPED:
             continue
-        inside = np.array([word.box for word in words_in(boxes[index], words, REACH)]).reshape(-1, 4)
+        inside = np.array([word.line_box or word.box for word in words_in(boxes[index], words, REACH)]).reshape(-1, 4)
         if len(inside):
             boxes[index] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
         else:

@@ -76,9 +76,9 @@ class ScanFile:
         actual_dpi = 72 * min(size_px[0] / size_pt[0], size_px[1] / size_pt[1])
         return Picture(picture, "pillow", actual_dpi)
 
-    def words(self, index: int) -> tuple[list[str], list[list[float]], list[float]]:
+    def words(self, index: int) -> tuple[list[str], list[list[float]]]:
         """None: a picture has no text layer."""
-        return [], [], []
+        return [], []
 
     @contextmanager
     def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:

@@ -33,6 +33,7 @@ TESTED_IN = {
     "backbone.key_names": "test_conversion.py",
     "layoutdeit.annotation_report": "test_page_annotations.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
+    "layoutdeit.analyzer": "test_analyze.py",
     "layoutdeit.bulk_process": "test_bulk_worker.py",
     **{f"layoutdeit.engines.detectron2.{name}": "test_detectron2_tools.py" for name in OF_DETECTRON2.split()},
     **{f"layoutdeit.{name}": "test_pdf.py" for name in "pdf_error pdf_file source_file".split()},

@@ -38,6 +38,11 @@ def test_boxes_of_words_become_tight_and_empty_ones_are_known():
     assert is_full.tolist() == [True, True, False]
 
 
+def test_boxes_become_those_of_the_lines_where_they_are_known():
+    words = [Word("an", (10, 14, 20, 20), 12, (10, 10, 20, 22)), Word("Ag", (24, 12, 34, 22), 12, (24, 10, 34, 22))]
+    assert snap_to_words([[0, 0, 100, 50]], ["text"], words)[0].tolist() == [[10, 10, 34, 22]]
+
+
 def test_without_a_text_layer_boxes_stay():
     boxes, is_full = snap_to_words([[0, 0, 100, 50]], ["text"], [])
     assert boxes.tolist() == [[0, 0, 100, 50]] and is_full.tolist() == [True]

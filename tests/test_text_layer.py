@@ -5,6 +5,7 @@ from placed_rectangles import extent, near_colour
 
 from layoutdeit.geometry import pixels_to_points
 from layoutdeit.pdf import open_document
+from layoutdeit.text_layer import ASCENT, DESCENT
 
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])
@@ -28,6 +29,19 @@ def test_line_height_is_that_of_the_font_whatever_the_letters(rotate, user_unit)
         low, high, large = sorted(word.line_height for word in document.words(0))
     assert low == pytest.approx(high) and large == pytest.approx(2 * low)
     assert 20 * (user_unit or 1) < low < 32 * (user_unit or 1)
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_line_box_reaches_from_ascent_to_descent_whatever_the_letters(rotate):
+    content = written("xnx", 150, 300, 20) + written("Agj", 250, 300, 20)
+    with open_document(make_pdf(Sheet(content, (0, 0, 400, 500), None, rotate))) as document:
+        low, full = document.words(0)
+        frame = document.frame(0)
+        line = frame.to_display([(150, 300 - DESCENT * 20, 300, 300 + ASCENT * 20)])[0]
+    across = [0, 2] if rotate in (90, 270) else [1, 3]  # the sides above and below the line
+    for word in (low, full):
+        np.testing.assert_allclose(np.array(word.line_box)[across], line[across], atol=0.01)
+        assert all(word.line_box[i] <= word.box[i] and word.line_box[i + 2] >= word.box[i + 2] for i in (0, 1))
 
 
 def test_words_come_in_the_order_of_the_file():
