@@ -93,7 +93,7 @@ def _look_at(key: str) -> None:
 def _take_uploads(key: str) -> None:
     """Open the files that are new in the field and forget those that were removed from it."""
     uploaded = {file.file_id: file for file in st.session_state[key]}
-    if not uploaded and not any(document.upload_id for document in session.documents()):
+    if not uploaded and not _refusals() and not any(document.upload_id for document in session.documents()):
         return  # an empty field that says so once more, as after a lost connection, takes no sample away
     kept = [document for document in session.documents() if document.upload_id in uploaded]
     refusals = {name: refusal for name, refusal in _refusals().items() if name in uploaded}
