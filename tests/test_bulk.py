@@ -82,7 +82,7 @@ def test_reference_has_what_it_should(reference):
     assert (reference / "deep" / "d0.json").exists() and not (reference / "letter.json").exists()
 
 
-@pytest.mark.parametrize("num_workers", [2, 4])
+@pytest.mark.parametrize("num_workers", [2, pytest.param(4, marks=pytest.mark.heavy)])
 def test_number_of_processes_shows_nowhere(model, documents, reference, tmp_path, num_workers):
     done = run(documents, "-o", tmp_path / "out", "--workers", num_workers, "--model", model, *FORMATS)
     assert done.returncode == 1, done.stderr
@@ -142,6 +142,7 @@ def test_run_again_does_nothing_again_and_takes_new_files(model, documents, refe
     assert (out / "letter.json").exists() and (out / "d1.json").read_bytes() == (reference / "d1.json").read_bytes()
 
 
+@pytest.mark.heavy
 def test_other_formats_are_written_from_what_is_there_and_other_scores_anew(model, documents, tmp_path):
     out, source = tmp_path / "out", documents / "d2.pdf"
     base = (source, "-o", out, "--workers", 1, "--model", model)
@@ -176,6 +177,7 @@ def test_killed_process_is_replaced_and_nothing_lost(model, documents, reference
     assert results(out) == results(reference)
 
 
+@pytest.mark.heavy
 def test_page_that_kills_its_process_twice_costs_only_itself(model, documents, tmp_path, monkeypatch):
     deaths = tmp_path / "deaths"
     start = (

@@ -49,7 +49,7 @@ def test_answers_are_plain_data(worker, tmp_path):
     frame = worker.ask({"verb": "frame", "index": 0}, seconds=60).header
     assert (frame["right"], frame["top"], frame["warnings"]) == (612, 792, [])
     words = worker.ask({"verb": "words", "index": 0}, seconds=60, max_payload=1000)
-    assert words.header["texts"] == ["Hello"] and len(words.payload) == 5 * 8
+    assert words.header["texts"] == ["Hello"] and len(words.payload) == 9 * 8
 
 
 def test_error_is_an_answer_and_the_process_lives(worker, tmp_path):
