@@ -180,6 +180,8 @@ class LayoutAnalyzer:
             boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
             boxes, is_full = snap_to_words(boxes, [label_by_id(int(label)).name for label in labels], words)
             boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
+            kept = clean(boxes, labels, scores)  # boxes that held parts of the same lines now hold the same lines
+            boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
             order = reading_order(boxes)
             return read_regions(build_regions(boxes[order], labels[order], scores[order], size_pt), words)
 

@@ -262,3 +262,18 @@ def test_real_documents_from_end_to_end(analyzer, data_dir, tmp_path, capsys):
         with open_document(path) as document:
             assert document.render(0).image.getextrema()
     assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.annotated.pdf"))) == len(paths)
+
+
+def test_two_boxes_of_the_same_words_are_one_region():
+    class TwoHalves:
+        """The upper half of a line as text, the lower half as title: hardly overlapping, until they are snapped."""
+
+        def predict(self, images, *, masks=False):
+            boxes = torch.tensor([[60.0, 70, 140, 90], [60, 85, 140, 110]]) * (images[0].shape[-1] / 612)
+            return [Detections(boxes, torch.tensor([1, 2]), torch.tensor([0.9, 0.8]))]
+
+    analyzer = LayoutAnalyzer.from_detector(TwoHalves(), INFO)
+    (page,) = analyzer.analyze(make_pdf(Sheet(written("Hello world", 72, 700)))).pages
+    assert [(region.label, region.text) for region in page.regions] == [("text", "Hello world")]
+    (page,) = analyzer.analyze(make_pdf(Sheet()), name="no words").pages
+    assert [region.label for region in page.regions] == ["text", "title"], "without words they stay as they are"

@@ -117,6 +117,8 @@ def test_eight_visitors_share_one_model(browser: Browser, address: str, tmp_path
     for index, visitor in enumerate(visitors):
         path = some_pages(tmp_path / f"of-visitor-{index}.pdf", [index % 3] * (1 + index % 3))
         visitor.locator("input[type=file]").set_input_files(path)
+        # its own progress while it waits for its turn, or what it took where the turn has come already
+        expect(visitor.get_by_text(re.compile(r"Read \d of \d pages|pages? in [\d.]+ s"))).to_be_visible()
     for index, visitor in enumerate(visitors):
         pages = "1 page" if index % 3 == 0 else f"{1 + index % 3} pages"
         expect(visitor.get_by_text(re.compile(rf"{pages} in [\d.]+ s"))).to_be_visible(timeout=2 * READ_MS)
