@@ -19,6 +19,7 @@ from torchvision.ops import StochasticDepth
 from backbone.pos_embed import check_resize_rule, resize_position_grid
 
 ROWS_IN_CACHE = 256  # queries multiplied at once on a CPU
+KEPT_WEIGHTS_BYTES = 64 << 20  # of one block, kept for the backward pass on a CPU
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,25 @@ class Attention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Scaled dot-product attention. 3 x (B, h, N, d) -> (B, h, N, d)."""
-    # torch's fused CPU kernel gains nothing from bfloat16, plain products do while their weights stay in the cache;
-    # a backward pass would keep them all.
-    is_small = q.shape[-2] <= 1024 or not q.requires_grad
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and is_small:
-        keys, v = k.transpose(-2, -1).contiguous(), v.contiguous()  # read once for every part: a third quicker in line
-        q = (q * q.shape[-1] ** -0.5).contiguous()
-        rows = [
-            (part @ keys).softmax(dim=-1) @ v  # (B, h, n, N) @ (B, h, N, d)
-            for part in q.split(ROWS_IN_CACHE, dim=-2)
-        ]
-        return torch.cat(rows, dim=-2)
+    # torch's fused CPU kernel gains nothing from bfloat16, plain products do.
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        if q.requires_grad:
+            if q.shape[:-1].numel() * k.shape[-2] * q.itemsize <= KEPT_WEIGHTS_BYTES:
+                return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
+        else:
+            return _attend_in_parts(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
+
+
+def _attend_in_parts(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The same, with the weights of ROWS_IN_CACHE queries at a time."""
+    keys, v = k.transpose(-2, -1).contiguous(), v.contiguous()  # read once for every part: a third quicker in line
+    q = (q * q.shape[-1] ** -0.5).contiguous()
+    rows = [
+        (part @ keys).softmax(dim=-1) @ v  # (B, h, n, N) @ (B, h, N, d)
+        for part in q.split(ROWS_IN_CACHE, dim=-2)
+    ]
+    return torch.cat(rows, dim=-2)
 
 
 class Mlp(nn.Module):

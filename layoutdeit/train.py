@@ -62,6 +62,7 @@ def train(config: TrainConfig) -> Path | None:
     from backbone.optim import make_average
     from backbone.run_state import RunState, open_fabric, resume_run, save_run
     from layoutdeit.engines import build_detector
+    from layoutdeit.engines.precision import lay_out_weights
     from layoutdeit.learning_rate import rate_groups
     from layoutdeit.loop import train_steps
     from layoutdeit.publaynet import RunSampler
@@ -83,6 +84,7 @@ def train(config: TrainConfig) -> Path | None:
     torch.manual_seed(config.seed)
     detector = build_detector(config.detector, config.engine)
     _initialise(detector, config.init_from, start)
+    lay_out_weights(detector)
     averaged = make_average(detector, config.optim.ema_decay).to(fabric.device) if config.optim.ema_decay > 0 else None
     optimizer = torch.optim.AdamW(rate_groups(detector, config.optim), lr=config.optim.learning_rate, fused=True)
     state = RunState(*fabric.setup(detector, optimizer), averaged)

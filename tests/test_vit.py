@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from backbone import vit
 from backbone.vit import Attention, PatchEmbed, VisionTransformer, VitDimensions
 
 SMALL = {"image_size_hw": (32, 48), "patch_size": 8, "embed_dim": 24, "depth": 4, "num_heads": 3, "num_classes": 5}
@@ -166,6 +167,21 @@ def test_runs_in_bfloat16():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert build(distilled=True).eval()(torch.randn(1, 3, 40, 24)).isfinite().all()
     assert build().to(torch.bfloat16).eval()(torch.randn(1, 3, 40, 24, dtype=torch.bfloat16)).dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 20])
+def test_gradients_in_bfloat16_are_those_of_float32(monkeypatch, kept_bytes):
+    monkeypatch.setattr(vit, "KEPT_WEIGHTS_BYTES", kept_bytes)
+    torch.manual_seed(0)
+    attention, tokens = vit.Attention(32, 2), torch.randn(2, 300, 32)
+    gradients = []
+    for is_rounded in (False, True):
+        attention.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_rounded):
+            (attention(tokens).float() * tokens).sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in attention.parameters()])
+    for exact, rounded in zip(*gradients, strict=True):
+        assert (exact - rounded).norm() < 0.02 * exact.norm().clamp(min=1)
 
 
 def test_positions_follow_the_models_own_rule():

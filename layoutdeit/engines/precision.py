@@ -1,7 +1,7 @@
 """The arithmetic of a loaded detector: float32, or bfloat16 where the processor multiplies it faster.
 
-load_model calls this once; training has its own precision (Lightning Fabric's). Norms, the sum over blocks, scores, box
-arithmetic and pooling stay in float32.
+load_model calls this once; training takes the layout of weights alone, its precision is Lightning Fabric's. Norms, the
+sum over blocks, scores, box arithmetic and pooling stay in float32.
 """
 
 from __future__ import annotations
@@ -33,11 +33,18 @@ def chosen_precision(name: str, *, device: torch.device | str, engine: str) -> s
 def prepare_to_predict(detector: Detector, precision: str) -> None:
     """Lay weights out as convolutions read them, and cast them once. For prediction only: the cast loses digits."""
     detector.precision = precision
-    for module in detector.modules():
+    lay_out_weights(detector)
+    if precision == "bf16":
+        for module in detector.modules():
+            if isinstance(module, MULTIPLIED):
+                module.to(torch.bfloat16)
+
+
+def lay_out_weights(model: nn.Module) -> None:
+    """Channels last, as convolutions in 16 bits read them; what is computed stays the same."""
+    for module in model.modules():
         if isinstance(module, MULTIPLIED):
             module.to(memory_format=torch.channels_last)
-            if precision == "bf16":
-                module.to(torch.bfloat16)
 
 
 @cache
