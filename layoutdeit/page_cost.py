@@ -86,6 +86,12 @@ def pages_of(documents: Sequence[Document], most: int) -> list[Page]:
     return pages[:most]
 
 
+def page_picture(document: Document, number: int) -> Tensor:
+    """A page (from 1) as analysis renders it: (3, H, W), RGB in [0, 1]. Raises PdfError."""
+    pixels = np.array(document.render(number - 1).image)
+    return torch.from_numpy(pixels).permute(2, 0, 1).float().div_(255)  # (H, W, 3) -> (3, H, W)
+
+
 def measure(
     subject: Subject,
     pages: Sequence[Page],
@@ -101,7 +107,7 @@ def measure(
     """
     analyzer = LayoutAnalyzer.from_detector(subject.detector, subject.info)
     detector, precision = subject.detector, subject.info.precision
-    image = _picture(*pages[0]).to(device)
+    image = page_picture(*pages[0]).to(device)
     progress(f"analysing {len(pages)} pages once")
     _analyse_all(analyzer, pages)
     memory_mb = peak_memory_mb()
@@ -240,11 +246,6 @@ def _on_processor(call: Call, spent: list[float]) -> Call:
 def _named(costs: Sequence[StageCost]) -> list[StageCost]:
     """The stage that only a call with masks has, told apart from those of every page."""
     return [replace(cost, name="mask head, where asked for") for cost in costs if cost.name == "mask head"]
-
-
-def _picture(document: Document, number: int) -> Tensor:
-    pixels = np.array(document.render(number - 1).image)
-    return torch.from_numpy(pixels).permute(2, 0, 1).float().div_(255)  # (H, W, 3) -> (3, H, W)
 
 
 def _model_input(config: DetectorConfig, image: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ ANALYSIS = (
     "analyze annotate markdown html json_text parquet_file page_store export batch "
     "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
-COST = "benchmark page_cost peers speed_report"  # of both training's and analysis's parts
+COST = "benchmark growth page_cost peers speed_report"  # of both training's and analysis's parts
 CORPUS = "corpus"
 TRUNKS = {
     trunk: tuple(f"layoutdeit.{name}" for name in names.split())
@@ -49,7 +49,8 @@ ONLY_IN = {
     "detectron2": ("layoutdeit.engines.detectron2",),
     "timm": tuple(f"backbone.{name}" for name in "augment distill loop model_speed named_model optim train".split()),
     "transformers": ("layoutdeit.peers",),
-    "typst": ("layoutdeit.corpus",),
+    "typst": ("layoutdeit.corpus", "layoutdeit.growth"),
+    "matplotlib": ("layoutdeit.growth",),
     "ray": ("layoutdeit.bulk_ray",),
     "pyarrow": ("layoutdeit.parquet_file",),
     "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
