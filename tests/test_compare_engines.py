@@ -4,9 +4,11 @@ import pytest
 import torch
 from detector_fixtures import debug_config, write_tree
 
+from layoutdeit.benchmark import SAMPLE
 from layoutdeit.compare_engines import compare_detections, compare_engines, main
 from layoutdeit.engines import available_engines, build_detector
 from layoutdeit.engines.base import Detections
+from layoutdeit.pdf import open_document
 from layoutdeit.weights import save_model
 
 needs_detectron2 = pytest.mark.skipif("detectron2" not in available_engines(), reason="detectron2 is not installed")
@@ -39,6 +41,15 @@ def test_an_engine_agrees_with_itself(job):
     result = compare_engines(str(model), sorted(images.iterdir()), engines=("torchvision", "torchvision"), masks=True)
     assert result.pages == 3 and result.share == 1 and result.detections[0] > 50
     assert result.box_px == 0 and result.score == 0 and result.mask_iou == 1
+    assert result.seen == result.seen_alike
+
+
+def test_rounded_products_are_the_same_to_the_eye_and_not_to_the_digit(tmp_path):
+    with open_document(SAMPLE) as document:
+        document.render(1).image.save(tmp_path / "page.png")
+    engines = ("torchvision", "torchvision")
+    result = compare_engines(None, [tmp_path / "page.png"], engines=engines, masks=False, precision="bf16")
+    assert result.score > 0 and result.seen >= 5 and result.seen_share > 0.7
 
 
 @needs_detectron2
