@@ -65,6 +65,7 @@ def train(config: TrainConfig) -> Path | None:
     from layoutdeit.learning_rate import rate_groups
     from layoutdeit.loop import train_steps
     from layoutdeit.publaynet import RunSampler
+    from layoutdeit.synced_norm import synced_over_gpus
     from layoutdeit.train_log import Pace, TrainLog
 
     started = time.monotonic()
@@ -83,6 +84,8 @@ def train(config: TrainConfig) -> Path | None:
     torch.manual_seed(config.seed)
     detector = build_detector(config.detector, config.engine)
     _initialise(detector, config.init_from, start)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        detector = synced_over_gpus(detector)
     averaged = make_average(detector, config.optim.ema_decay).to(fabric.device) if config.optim.ema_decay > 0 else None
     optimizer = torch.optim.AdamW(rate_groups(detector, config.optim), lr=config.optim.learning_rate, fused=True)
     state = RunState(*fabric.setup(detector, optimizer), averaged)
@@ -126,13 +129,14 @@ def train(config: TrainConfig) -> Path | None:
             fabric.broadcast(time.monotonic() - started > 60 * config.max_minutes)
         )
         is_last = report.step == config.num_steps
-        if train_log is not None and (report.step % config.log_every == 0 or report.step == 1 or is_last):
-            losses = report.read_losses()
+        if report.step % config.log_every == 0 or report.step == 1 or is_last:
+            losses = report.read_losses(fabric)
             pace.update(report.step)
-            log.info("%s", pace.line(report.step, losses, report.learning_rate))
-            train_log.add_step(
-                report.step, losses, learning_rate=report.learning_rate, pages_per_second=pace.pages_per_second
-            )
+            if train_log is not None:
+                log.info("%s", pace.line(report.step, losses, report.learning_rate))
+                train_log.add_step(
+                    report.step, losses, learning_rate=report.learning_rate, pages_per_second=pace.pages_per_second
+                )
         if is_over_time or is_last or report.step % config.checkpoint_every == 0:
             save_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
         if validation is not None and config.eval_every and report.step % config.eval_every == 0 and not is_last:
