@@ -7,10 +7,11 @@ import json
 import re
 
 import pytest
+import torch
 from detector_fixtures import write_job, write_tree
 from torchrun import torchrun
 
-from layoutdeit.train import MODEL_NAME, main
+from layoutdeit.train import CHECKPOINT_NAME, MODEL_NAME, main
 from layoutdeit.weights import load_model
 
 # Pages of one size and no augmentation: pages of a process are padded to the largest of them, and attention sees that.
@@ -52,6 +53,33 @@ def test_two_processes_do_what_one_does(job, cascade):
     assert {path.name for path in (folder / "one").rglob("*")} == {path.name for path in (folder / "two").rglob("*")}
     scores = [json.loads((folder / name / "metrics.jsonl").read_text()) for name in ("one", "two")]  # a single line
     assert scores[1]["overall"]["AP50"] == pytest.approx(scores[0]["overall"]["AP50"], abs=1e-3)
+
+
+@pytest.mark.heavy
+def test_two_processes_with_half_a_detector_each_equal_one_with_all_of_it(job):
+    """FSDP over gloo; one process goes on from what two wrote."""
+    folder, arguments = job
+    write_tree(folder / "tree", height_step_px=0)
+    more = [*PLAIN, "num_steps=8", "batch_size=2", "eval_every=4"]
+    cut = torchrun("layoutdeit.train", arguments("cut", *more, "strategy=fsdp"))
+    assert cut.returncode == 0, cut.stderr[-2000:]
+    assert main(arguments("whole", *more)) == 0
+    whole, found = logged_losses(folder / "whole"), logged_losses(folder / "cut")
+    for step, (expected, values) in enumerate(zip(whole, found, strict=True), start=1):
+        assert values == pytest.approx(expected, rel=1e-4, abs=1e-6), f"step {step}"
+    saved = torch.load(folder / "cut" / CHECKPOINT_NAME, weights_only=True)
+    assert saved["model"]["box_stages.0.head.fc6.weight"].shape == (32, 16 * 49)  # uncut
+    scores = [(folder / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    assert len(scores[0]) == len(scores[1]) == 2
+    ours, theirs = (load_model(folder / name / MODEL_NAME).detector.state_dict() for name in ("whole", "cut"))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(theirs[name], tensor, atol=1e-4, rtol=1e-3)
+
+    # a finished checkpoint of two processes is one for one process, which has nothing left to do but the model file
+    (folder / "cut" / MODEL_NAME).unlink()
+    assert main(arguments("cut", *more)) == 0
+    again = load_model(folder / "cut" / MODEL_NAME).detector.state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in theirs.items())
 
 
 @pytest.mark.heavy

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,3 +29,31 @@ def torchrun(module: str, arguments: list[str], **settings) -> subprocess.Comple
 def environment() -> dict[str, str]:
     """Of a process: one thread, since several share the cores."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def torchrun_and_kill(
+    module: str, arguments: list[str], checkpoint: Path, *, rank: int, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess:
+    """Start two processes, kill one with SIGKILL as soon as there is a checkpoint, and wait for the job to end."""
+    command = torchrun_command(module, arguments, options=options)
+    words = {"cwd": ROOT, "env": environment(), "text": True}
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **words)
+    try:
+        deadline = time.monotonic() + 300
+        while not checkpoint.exists():
+            assert job.poll() is None, job.stdout.read()
+            assert time.monotonic() < deadline, "no checkpoint"
+            time.sleep(0.05)
+        _process_of_rank(job.pid, rank).send_signal(signal.SIGKILL)
+        output, _ = job.communicate(timeout=200)  # far below the half hour that a collective waits
+    finally:
+        for child in psutil.Process(job.pid).children(recursive=True) if job.poll() is None else ():
+            child.kill()
+        job.kill()
+        job.wait()
+    return subprocess.CompletedProcess(command, job.returncode, output)
+
+
+def _process_of_rank(launcher_pid: int, rank: int) -> psutil.Process:
+    children = psutil.Process(launcher_pid).children()
+    return next(child for child in children if child.environ().get("RANK") == str(rank))
