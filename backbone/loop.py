@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StepReport:
-    """Numbers of one step: steps counted from 1, this process's mean loss, the rate used, images per second overall.
+    """Numbers of one step over all processes: steps counted from 1, mean loss, the rate used, images per second.
 
-    num_unreadable: images of this process that could not be read and were replaced.
+    num_unreadable: images that could not be read and were replaced.
     """
 
     step: int
@@ -52,7 +52,8 @@ def train_one_epoch(
 ) -> bool:
     """Train on `batches`, run.accumulate of them to a step; True at their end, False where `on_step` returned False.
 
-    Every batch seeds the generators with (seed, step, process, part), so a resumed run repeats an uninterrupted one.
+    Every batch seeds the generators with (seed, step, part), so a resumed run repeats an uninterrupted one and several
+    processes draw what one would; but Mixup and CutMix, which pair images of one process, with its number too.
     FloatingPointError with the numbers and the images when a loss is not finite.
     """
     optim, run = config.optim, config.run
@@ -64,10 +65,9 @@ def train_one_epoch(
             group["lr"] = learning_rate
         losses = []
         for index, batch in enumerate(parts):
-            seed = (run.seed, state.step, fabric.global_rank, index)
             is_last = index == len(parts) - 1
             with fabric.no_backward_sync(state.model, enabled=not is_last) if fabric.world_size > 1 else nullcontext():
-                loss = _loss(fabric, state.model, batch, mixer, teacher, config, seed)
+                loss = _loss(fabric, state, batch, index, mixer, teacher, config)
                 if not torch.isfinite(loss):
                     raise FloatingPointError(_not_finite(state.step + 1, loss.item(), learning_rate, batch))
                 fabric.backward(loss / len(parts))
@@ -80,12 +80,13 @@ def train_one_epoch(
             state.averaged.update_parameters(state.plain_model())
         state.step += 1
         now = time.perf_counter()
+        loss, num_unreadable = _over_processes(fabric, torch.stack(losses).mean(), _log_unreadable(parts))
         report = StepReport(
             step=state.step,
-            loss=float(torch.stack(losses).mean()),
+            loss=loss,
             learning_rate=learning_rate,
             images_per_second=run.batch_size / (now - started),
-            num_unreadable=_log_unreadable(parts),
+            num_unreadable=num_unreadable,
         )
         started = now
         if not on_step(report):
@@ -142,22 +143,32 @@ def rate_at(step: int, config: ImageTrainConfig, steps_per_epoch: int) -> float:
 
 def _loss(
     fabric: Fabric,
-    model: nn.Module,
+    state: RunState,
     batch: ImageBatch,
+    part: int,
     mixer: BatchMixer,
     teacher: Teacher | None,
     config: ImageTrainConfig,
-    seed: tuple[int, ...],
 ) -> Tensor:
-    images = batch.images.to(fabric.device, non_blocking=True)
-    images, targets = mixer(images, batch.labels.to(fabric.device, non_blocking=True), seed)
-    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))  # for stochastic depth
-    outputs = model(images)
+    images, labels = (tensor.to(fabric.device, non_blocking=True) for tensor in (batch.images, batch.labels))
+    images, targets = mixer(images, labels, (config.run.seed, state.step, fabric.global_rank, part))
+    seed = (config.run.seed, state.step, 0, part)  # for stochastic depth, which draws for all processes together
+    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
+    outputs = state.model(images)
     teacher_logits = None
     if teacher is not None:
         with fabric.autocast():
             teacher_logits = teacher(images)
     return distillation_loss(outputs, targets, teacher_logits, config.distill)
+
+
+def _over_processes(fabric: Fabric, loss: Tensor, num_unreadable: int) -> tuple[float, int]:
+    """The mean of a loss and the sum of a count, alike on every process: each has as many images as the others."""
+    if fabric.world_size == 1:
+        return float(loss), num_unreadable
+    sums = torch.stack([loss.float(), loss.new_tensor(num_unreadable, dtype=torch.float32)])
+    total, count = fabric.all_reduce(sums, reduce_op="sum").tolist()
+    return total / fabric.world_size, round(count)
 
 
 def _grouped(batches: Iterable[ImageBatch], size: int) -> Iterator[list[ImageBatch]]:

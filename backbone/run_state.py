@@ -88,8 +88,12 @@ class RunState:
         return {name: sharding.uncut(model, self.whole) for name, model in models.items()}
 
     def final_model(self) -> nn.Module:
-        """The model to evaluate and to ship: the average of the weights where there is one."""
-        return self.plain_model() if self.averaged is None else self.averaged.module
+        """The model to evaluate and to ship, uncut: the average of the weights where there is one.
+
+        Every process must call it. Of a sharded run it is a copy, on every process.
+        """
+        model = self.plain_model() if self.averaged is None else self.averaged.module
+        return model if self.whole is None else sharding.uncut(model, self.whole)
 
 
 def set_up(
@@ -143,6 +147,9 @@ def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]
     is_there = path.is_file()
     if is_there != fabric.broadcast(is_there):
         raise ValueError(f"process {fabric.global_rank} and the first one disagree on {path}: put it on a shared disk")
+    if fabric.is_global_zero:
+        for leftover in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed as it wrote
+            leftover.unlink(missing_ok=True)
     if not is_there:
         return False
     saved = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,7 +1,7 @@
 """Training with parameters, gradients and optimiser state cut over the processes (FSDP, arXiv:2304.11277).
 
-Used by run_state.py where run.strategy is fsdp. What leaves a run is whole again: checkpoints and models are those of
-an ordinary run, so that any number of processes can go on from them. On GPUs and, over gloo, on CPUs.
+Used by run_state.py where a run's strategy is fsdp. What leaves a run is whole again: checkpoints and models are those
+of an ordinary run, so that any number of processes can go on from them. On GPUs and, over gloo, on CPUs.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def load_whole_optimizer_state(model: nn.Module, optimizer: Optimizer, saved: Ma
 
 def _shard_over(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Cut a model in place, block by block: a forward pass holds one whole block at a time."""
-    for block in getattr(model, "blocks", ()):  # a teacher of another library may have none
+    transformer = next((part for part in model.modules() if hasattr(part, "blocks")), None)  # it, or a part of it
+    for block in getattr(transformer, "blocks", ()):  # a teacher of another library may have none
         fully_shard(block, mesh=mesh["data_parallel"])
     return fully_shard(model, mesh=mesh["data_parallel"])

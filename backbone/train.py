@@ -51,6 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        from backbone.stopped_job import is_lost_connection, report_lost_connection
+
+        if not is_lost_connection(error):
+            raise
+        return report_lost_connection(error)
     return 0
 
 
@@ -68,6 +74,7 @@ def train(config: ImageTrainConfig) -> Path | None:
     from backbone.plan import make_plan
     from backbone.run_log import RunLog
     from backbone.run_state import open_fabric, resume_run, save_run, set_up
+    from backbone.stopped_job import explain_stops
 
     started = time.monotonic()
     run, output_dir = config.run, Path(config.output_dir)
@@ -117,6 +124,7 @@ def train(config: ImageTrainConfig) -> Path | None:
     num_steps = per_epoch * run.epochs
     shared = {"num_steps": num_steps, "steps_per_epoch": per_epoch, "batch_size": run.batch_size, "seed": run.seed}
     is_resumed = resume_run(fabric, state, output_dir / CHECKPOINT_NAME, shared)
+    explain_stops(output_dir / CHECKPOINT_NAME, fabric.global_rank)
     if fabric.is_global_zero:
         plan = make_plan(
             config,

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.ops import StochasticDepth
 
+from backbone.batch_draws import BatchStochasticDepth
 from backbone.pos_embed import check_resize_rule, resize_position_grid
 
 ROWS_IN_CACHE = 256  # queries multiplied at once on a CPU
@@ -146,7 +146,7 @@ class Block(nn.Module):
         self.attn = Attention(dim, num_heads)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
-        self.drop_path = StochasticDepth(drop_path, mode="row")
+        self.drop_path = BatchStochasticDepth(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Attention, then the MLP, each around a residual."""

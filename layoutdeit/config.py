@@ -150,6 +150,7 @@ class TrainConfig:
     precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
     seed: int = 0
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
+    strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
     checkpoint_every: int = 500  # steps
     eval_every: int = 0  # steps; 0: only at the end, and only with data.val_split
     num_pictures: int = 4  # validation pages drawn with what was found on them, at every evaluation
@@ -161,6 +162,9 @@ class TrainConfig:
         for name in ("num_steps", "batch_size", "devices", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        _check_choice("strategy", self.strategy, ("ddp", "fsdp"))
+        if self.strategy == "fsdp" and self.engine != "torchvision":
+            raise ValueError(f"strategy=fsdp cuts the torchvision engine alone, got engine={self.engine}: use ddp")
         if self.keep_detector and not self.init_from:
             raise ValueError("keep_detector needs init_from: the model whose detector to keep")
 

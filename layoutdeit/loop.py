@@ -19,10 +19,13 @@ from layoutdeit.engines.base import Detector
 from layoutdeit.learning_rate import rate_share
 from layoutdeit.publaynet import PageDataset, PageSample, evaluation_batches
 
+# Between the seeds of runs whose own are neighbours: large and odd, as CPU generators look at the low 32 bits only.
+SEED_STRIDE = 2_654_435_761
+
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: step counts from 1; losses by name are still on the device, reading them waits for it.
+    """One step: step counts from 1; this process's losses by name are still on the device, reading waits for it.
 
     learning_rate is the full one, of pyramid and heads; broken says which pictures of this process's share could not
     be read.
@@ -33,10 +36,12 @@ class StepReport:
     learning_rate: float
     broken: tuple[str, ...]
 
-    def read_losses(self) -> dict[str, float]:
-        """The losses as numbers."""
-        values = torch.stack([value.float() for value in self.losses.values()]).tolist()
-        return dict(zip(self.losses, values, strict=True))
+    def read_losses(self, fabric: Fabric) -> dict[str, float]:
+        """The losses of the whole batch as numbers; every process must call it."""
+        values = torch.stack([value.float() for value in self.losses.values()])
+        if fabric.world_size > 1:
+            values = fabric.all_reduce(values, reduce_op="mean")
+        return dict(zip(self.losses, values.tolist(), strict=True))
 
 
 def train_steps(
@@ -50,7 +55,8 @@ def train_steps(
 ) -> None:
     """Train on `batches`, one step each, until they end or `on_step` returns False.
 
-    Every step seeds the generators with (seed, step), so a resumed run repeats an uninterrupted one.
+    Every step seeds the generators with (seed, step), alike in all processes (see batch_draws.py), so a resumed run
+    repeats an uninterrupted one.
     FloatingPointError with the page names when a loss is not finite: found before the step's update on a CPU; on a
     device, which must not be waited for, at the next step that `is_due`, before its `on_step`.
     """
@@ -58,7 +64,7 @@ def train_steps(
     state.model.train()
     watch = _LossWatch(fabric)
     for samples in batches:
-        torch.manual_seed((config.seed << 32) + state.step * fabric.world_size + fabric.global_rank)
+        torch.manual_seed((config.seed * SEED_STRIDE + state.step) % 2**63)
         share = rate_share(state.step, config)
         for group, peak in zip(state.optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak * share

@@ -48,9 +48,9 @@ class PageSample:
 class PageDataset(Dataset):
     """Pages of a tree whose pictures are there, by index for evaluation or by (position, index) for training.
 
-    A position, the page's place in the whole run, seeds its augmentation: the same run draws the same pages
-    whatever the number of loader processes, and a resumed one goes on as if never stopped. In training the next page
-    stands in for one that cannot be read; in evaluation such a page is a ValueError.
+    A position, the page's place in the whole run, seeds its augmentation and what an engine samples on it: the same
+    run draws the same pages and boxes whatever the number of processes, and a resumed one goes on as if never stopped.
+    In training the next page stands in for one that cannot be read; in evaluation such a page is a ValueError.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PageDataset(Dataset):
                 broken.append(str(error))
                 continue
             page = augment_page(page, self.config, np.random.default_rng((self.seed, position)))
-            return self._sample(page, number, tuple(broken))
+            return self._sample(page, number, tuple(broken), seed=self._target_seed(position))
         raise ValueError(f"{MAX_BROKEN_IN_A_ROW} pictures in a row cannot be read; the last: {broken[-1]}")
 
     def image_ids(self) -> np.ndarray:
@@ -121,7 +121,11 @@ class PageDataset(Dataset):
             outlines = None  # all are boxes: the engine draws those itself
         return Page(image, np.array(annotations.boxes[rows]), labels, outlines)
 
-    def _sample(self, page: Page, number: int, broken: tuple[str, ...] = ()) -> PageSample:
+    def _target_seed(self, position: int) -> int:
+        """Apart from the augmentation's, which has no third number."""
+        return int(np.random.SeedSequence((self.seed, position, 1)).generate_state(1)[0])
+
+    def _sample(self, page: Page, number: int, broken: tuple[str, ...] = (), *, seed: int | None = None) -> PageSample:
         height, width = page.size_hw
         boxes = clip(page.boxes, width, height).astype(np.float32)
         masks = None
@@ -129,7 +133,7 @@ class PageDataset(Dataset):
             masks = torch.from_numpy(draw_masks(page.outlines, boxes, (height, width)))
         return PageSample(
             image=torch.from_numpy(np.array(page.image.transpose(2, 0, 1))),  # (H, W, 3) -> (3, H, W)
-            target=Target(torch.from_numpy(boxes), torch.from_numpy(page.labels.copy()), masks),
+            target=Target(torch.from_numpy(boxes), torch.from_numpy(page.labels.copy()), masks, seed),
             image_id=int(self.annotations.image_ids[number]),
             file_name=self.annotations.file_name(number),
             broken=broken,

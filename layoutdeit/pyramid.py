@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
-import torch.distributed
-import torch.distributed.nn.functional as distributed
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
@@ -18,35 +15,10 @@ from backbone.deit import build_deit
 from backbone.vit import VisionTransformer
 from layoutdeit.config import BackboneConfig
 from layoutdeit.stopwatch import stage
+from layoutdeit.synced_norm import SyncedBatchNorm2d
 
 STRIDES = (4, 8, 16, 32, 64)
 SIZE_DIVISOR = 32  # image sides must be multiples: 16 for the patches, twice that for the max-pooled level
-
-
-class SyncedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the batches of all training processes, on any device.
-
-    torch's SyncBatchNorm refuses the CPU. One process, or evaluation: plain batch norm. Statistics are in float32.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
-        is_alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
-        if not self.training or is_alone or torch.distributed.get_world_size() == 1:
-            return super().forward(x)
-        values = x.float()
-        count = values.new_full((1,), values.numel() / values.shape[1])
-        sums = torch.cat([values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), count])  # (2*C + 1,)
-        total, total_square, count = distributed.all_reduce(sums).split([self.num_features, self.num_features, 1])
-        mean = total / count
-        variance = (total_square / count - mean.square()).clamp(min=0)
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        return (values * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
 def build_page_backbone(config: BackboneConfig) -> VisionTransformer:

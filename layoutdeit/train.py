@@ -51,6 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        from backbone.stopped_job import is_lost_connection, report_lost_connection
+
+        if not is_lost_connection(error):
+            raise
+        return report_lost_connection(error)
     return 0
 
 
@@ -60,17 +66,19 @@ def train(config: TrainConfig) -> Path | None:
     from torch.utils.data import DataLoader
 
     from backbone.optim import make_average
-    from backbone.run_state import RunState, open_fabric, resume_run, save_run
+    from backbone.run_state import open_fabric, resume_run, save_run, set_up
+    from backbone.stopped_job import explain_stops
     from layoutdeit.engines import build_detector
     from layoutdeit.engines.precision import lay_out_weights
     from layoutdeit.learning_rate import rate_groups
     from layoutdeit.loop import train_steps
     from layoutdeit.publaynet import RunSampler
+    from layoutdeit.synced_norm import synced_over_gpus
     from layoutdeit.train_log import Pace, TrainLog
 
     started = time.monotonic()
     output_dir = Path(config.output_dir)
-    fabric = open_fabric(config.precision, config.devices)
+    fabric = open_fabric(config.precision, config.devices, strategy=config.strategy)
     if config.precision == "bf16-mixed" and fabric.device.type == "cpu" and not _has_bf16():
         log.warning("this CPU has no bf16 arithmetic: precision=32-true is many times quicker")
     start = _read_start(config.init_from)
@@ -85,11 +93,19 @@ def train(config: TrainConfig) -> Path | None:
     detector = build_detector(config.detector, config.engine)
     _initialise(detector, config.init_from, start)
     lay_out_weights(detector)
-    averaged = make_average(detector, config.optim.ema_decay).to(fabric.device) if config.optim.ema_decay > 0 else None
-    optimizer = torch.optim.AdamW(rate_groups(detector, config.optim), lr=config.optim.learning_rate, fused=True)
-    state = RunState(*fabric.setup(detector, optimizer), averaged)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        detector = synced_over_gpus(detector)
+    averaged = make_average(detector, config.optim.ema_decay) if config.optim.ema_decay > 0 else None
+    optim = config.optim
+    state = set_up(
+        fabric,
+        detector,
+        averaged,
+        lambda model: torch.optim.AdamW(rate_groups(model, optim), lr=optim.learning_rate, fused=True),
+    )
     plan = {"num_steps": config.num_steps, "batch_size": config.batch_size, "seed": config.seed, "pages": len(dataset)}
     resume_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
+    explain_stops(output_dir / CHECKPOINT_NAME, fabric.global_rank)
     train_log = TrainLog(output_dir, state.step, tensorboard=config.tensorboard) if fabric.is_global_zero else None
     sampler = RunSampler(
         len(dataset),
@@ -128,13 +144,14 @@ def train(config: TrainConfig) -> Path | None:
             fabric.broadcast(time.monotonic() - started > 60 * config.max_minutes)
         )
         is_last = report.step == config.num_steps
-        if train_log is not None and (report.step % config.log_every == 0 or report.step == 1 or is_last):
-            losses = report.read_losses()
+        if report.step % config.log_every == 0 or report.step == 1 or is_last:
+            losses = report.read_losses(fabric)
             pace.update(report.step)
-            log.info("%s", pace.line(report.step, losses, report.learning_rate))
-            train_log.add_step(
-                report.step, losses, learning_rate=report.learning_rate, pages_per_second=pace.pages_per_second
-            )
+            if train_log is not None:
+                log.info("%s", pace.line(report.step, losses, report.learning_rate))
+                train_log.add_step(
+                    report.step, losses, learning_rate=report.learning_rate, pages_per_second=pace.pages_per_second
+                )
         if is_over_time or is_last or report.step % config.checkpoint_every == 0:
             save_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
         if validation is not None and config.eval_every and report.step % config.eval_every == 0 and not is_last:
@@ -149,12 +166,13 @@ def train(config: TrainConfig) -> Path | None:
     if model_path is None:
         log.info("paused at step %d of %d: the same command goes on", state.step, config.num_steps)
     else:
-        metrics = validation and validation.run(fabric, state.final_model(), state.step, train_log)
+        final = state.final_model()  # by every process
+        metrics = validation and validation.run(fabric, final, state.step, train_log)
         if fabric.is_global_zero:
             from layoutdeit.weights import save_model
 
             record = _record(config, metrics, None if start is None else start.record)
-            save_model(model_path, state.final_model().state_dict(), config.detector, record)
+            save_model(model_path, final.state_dict(), config.detector, record)
             log.info("wrote %s", model_path)
     if train_log is not None:
         train_log.close()

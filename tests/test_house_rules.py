@@ -33,6 +33,7 @@ TESTED_IN = {
     "backbone.key_names": "test_conversion.py",
     "layoutdeit.annotation_report": "test_page_annotations.py",
     "layoutdeit.engines.base": "test_torchvision_engine.py",
+    "layoutdeit.engines.batch_mean": "test_train_processes.py",
     "layoutdeit.analyzer": "test_analyze.py",
     "layoutdeit.bulk_process": "test_bulk_worker.py",
     **{f"layoutdeit.engines.detectron2.{name}": "test_detectron2_tools.py" for name in OF_DETECTRON2.split()},

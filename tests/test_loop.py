@@ -34,7 +34,7 @@ def test_steps_report_and_stop_when_told(run):
     train_steps(fabric, state, [[dataset[0], dataset[5]]] * 8, config, on_step=on_step)
     assert [report.step for report in reports] == [1, 2, 3] and state.step == 3
     assert reports[0].learning_rate == pytest.approx(5e-4) and reports[1].learning_rate == pytest.approx(1e-3)
-    losses = reports[0].read_losses()
+    losses = reports[0].read_losses(fabric)
     assert set(losses) == {"objectness", "proposal_box", "class", "box", "mask"}
     assert all(isinstance(value, float) and value >= 0 for value in losses.values())
     assert not any(value.requires_grad for value in reports[0].losses.values())

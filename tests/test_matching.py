@@ -10,6 +10,7 @@ from layoutdeit.engines.matching import (
     encode_boxes,
     has_area,
     match_boxes,
+    page_generator,
     sample_labels,
 )
 
@@ -78,3 +79,16 @@ def test_a_sample_has_its_share_of_positives_and_fills_with_background():
     few = sample_labels(torch.tensor([1, 0, 0, -1]), 40, 0.25)
     assert few[0].tolist() == [0] and sorted(few[1].tolist()) == [1, 2]
     assert [len(part) for part in sample_labels(labels[:0], 40, 0.25)] == [0, 0]
+
+
+def test_a_page_with_a_seed_draws_the_same_whatever_was_drawn_before():
+    labels = torch.tensor([1, 0] * 50)
+
+    def drawn(seed: int, stream: int) -> list[int]:
+        torch.rand(3)  # of other pages
+        generator = page_generator(seed, stream, labels.device)
+        return torch.cat(sample_labels(labels, 20, 0.5, generator)).tolist()
+
+    assert drawn(7, 0) == drawn(7, 0)
+    assert len({tuple(drawn(*numbers)) for numbers in ((7, 0), (7, 1), (9, 0))}) == 3
+    assert page_generator(None, 0, labels.device) is None  # torch's own, as detectron2 draws

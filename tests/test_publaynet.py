@@ -45,6 +45,8 @@ def test_a_position_always_draws_the_same_augmentation(tmp_path):
     first, again, other = dataset[(5, 0)], dataset[(5, 0)], dataset[(6, 0)]
     assert torch.equal(first.image, again.image) and torch.equal(first.target.boxes, again.target.boxes)
     assert first.image.shape != other.image.shape or not torch.equal(first.image, other.image)
+    assert first.target.seed == again.target.seed != other.target.seed and first.target.to("cpu").seed is not None
+    assert dataset[0].target.seed is None  # nothing is drawn in evaluation
 
 
 def test_masks_are_pycocotools_own(tmp_path):

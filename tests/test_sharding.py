@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from image_fixtures import write_folders
 from safetensors.torch import load_file
+from torchrun import ROOT, torchrun
 
 from backbone.train import AVERAGE_NAME, CHECKPOINT_NAME, MODEL_NAME, main
 
-ROOT = Path(__file__).resolve().parents[1]
-TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "backbone.train"]
-
 
 def run_two(arguments: list[str]) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*TWO, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False
-    )
+    done = torchrun("backbone.train", arguments)
     assert done.returncode == 0, done.stderr
 
 

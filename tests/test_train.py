@@ -3,50 +3,21 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
 import torch
-from detector_fixtures import write_tree
+from detector_fixtures import write_job
 
 from layoutdeit.train import CHECKPOINT_NAME, MODEL_NAME, main
 from layoutdeit.weights import load_model, read_model_file
 
-DEBUG = """
-num_steps: 6
-batch_size: 2
-checkpoint_every: 2
-log_every: 1
-tensorboard: false
-precision: 32-true
-detector:
-  backbone: {name: deit_tiny_patch16_224, grid_size_px: [128, 96], drop_path: 0.1}
-  channels: 16
-  input: {short_side: 96, long_side: 160, train_short_sides: [80, 96]}
-  proposals: {anchor_sizes: [8, 16, 32, 64, 128], anchors_per_image: 64, train_candidates: 50, train_proposals: 50}
-  heads: {canonical_box_size: 56, box_dim: 32, rois_per_image: 32, mask_dim: 8, mask_layers: 1}
-data: {num_workers: 0, val_split: train, crop_range_px: [60, 90]}
-optim: {learning_rate: 1.0e-3, warmup_steps: 2, ema_decay: 0.9}
-"""
-
 
 @pytest.fixture
 def job(tmp_path):
-    write_tree(tmp_path / "tree")
-    (tmp_path / "debug.yaml").write_text(DEBUG)
-
-    def arguments(output: str, *more: str) -> list[str]:
-        return [
-            str(tmp_path / "debug.yaml"),
-            f"data.root={tmp_path / 'tree'}",
-            f"output_dir={tmp_path / output}",
-            *more,
-        ]
-
-    return tmp_path, arguments
+    return tmp_path, write_job(tmp_path)
 
 
 def test_a_run_writes_log_checkpoint_metrics_and_a_model_that_loads(job):
@@ -151,34 +122,6 @@ def test_nothing_is_saved_after_a_loss_that_is_not_finite(job, capsys):
     if checkpoint.exists():
         step = int(re.search(r"step (\d+): the loss", message)[1])
         assert torch.load(checkpoint, weights_only=True)["step"] < step
-
-
-def run_two_processes(arguments):
-    """As torchrun starts them, over gloo."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, "-m", "layoutdeit.train", *arguments], env=environment, capture_output=True, text=True, timeout=280
-    )
-
-
-@pytest.mark.heavy
-def test_two_processes_train_validate_and_stop_together(job):
-    folder, arguments = job
-    done = run_two_processes(arguments("two", "eval_every=4"))
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "batch 2 over 2 processes" in done.stderr and load_model(folder / "two" / MODEL_NAME).record
-    lines = [json.loads(line) for line in (folder / "two" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [4, 6]
-    with open(folder / "two" / "log.csv") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == list("123456")
-    broken = run_two_processes(arguments("broken", "optim.learning_rate=1e30", "optim.clip_norm=0", "num_steps=40"))
-    assert broken.returncode != 0
-    assert re.search(r"step \d+: the loss is not finite: process \d: \{.*\} on page\d.png", broken.stderr)
-    assert not (folder / "broken" / MODEL_NAME).exists()
 
 
 def test_usage_errors_and_missing_data_are_sentences(job, capsys):

@@ -20,17 +20,19 @@ from backbone.vit import VisionTransformer
 class Target:
     """What is on a training image. boxes (N, 4) float, labels (N,) int64 in 1..5, masks (N, H, W) bool or None.
 
-    N may be 0. Without masks the mask head takes each box as its region's outline.
+    N may be 0. Without masks the mask head takes each box as its region's outline. seed (32 bits) makes an engine's
+    draws for this image its own, the same in whatever company and process; None: they are torch's next.
     """
 
     boxes: Tensor
     labels: Tensor
     masks: Tensor | None = None
+    seed: int | None = None
 
     def to(self, device: torch.device | str) -> Target:
         """The same target on another device."""
         masks = None if self.masks is None else self.masks.to(device)
-        return Target(self.boxes.to(device), self.labels.to(device), masks)
+        return Target(self.boxes.to(device), self.labels.to(device), masks, self.seed)
 
 
 @dataclass(frozen=True)

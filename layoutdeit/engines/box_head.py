@@ -17,6 +17,7 @@ from torchvision.ops import batched_nms
 
 from layoutdeit.config import HeadConfig
 from layoutdeit.engines.base import Detections, Target
+from layoutdeit.engines.batch_mean import share_of_mean
 from layoutdeit.engines.matching import (
     BoxWeights,
     clip_boxes,
@@ -24,6 +25,7 @@ from layoutdeit.engines.matching import (
     encode_boxes,
     has_area,
     match_boxes,
+    page_generator,
     sample_labels,
 )
 from layoutdeit.engines.pooling import PyramidRoiAlign
@@ -82,8 +84,9 @@ class BoxStage(nn.Module):
     def losses(
         self, logits: Tensor, offsets: Tensor, labelled: Sequence[LabelledBoxes], targets: Sequence[Target]
     ) -> tuple[Tensor, Tensor]:
-        """Class and box loss over all boxes of the batch, (), ()."""
+        """Class and box loss over all boxes of the batch, those of other processes counted too, (), ()."""
         labels = torch.cat([entry.labels for entry in labelled])
+        share = share_of_mean(len(labels), logits.device)
         if len(labels) == 0:
             return logits.sum() * 0, offsets.sum() * 0
         boxes = torch.cat([entry.boxes for entry in labelled])
@@ -98,7 +101,7 @@ class BoxStage(nn.Module):
         column = labels[chosen] - 1 if per_class.shape[1] > 1 else torch.zeros_like(chosen)
         wanted = encode_boxes(boxes[chosen], truth[chosen], self.weights)
         box = (per_class[chosen, column] - wanted).abs().sum() / len(labels)  # smooth L1 with beta 0
-        return F.cross_entropy(logits, labels), box + offsets.sum() * 0
+        return F.cross_entropy(logits, labels) * share, box * share + offsets.sum() * 0
 
 
 class BoxStages(nn.ModuleList):
@@ -174,7 +177,8 @@ def label_boxes(boxes: Tensor, target: Target, positive_iou: float) -> LabelledB
 def sample_proposals(boxes: Tensor, target: Target, config: HeadConfig, positive_iou: float) -> LabelledBoxes:
     """The proposals (N, 4), and the target's own boxes, that the heads are taught with: regions first."""
     labelled = label_boxes(torch.cat([boxes, target.boxes]), target, positive_iou)
-    chosen = torch.cat(sample_labels(labelled.labels, config.rois_per_image, config.positive_fraction))
+    generator = page_generator(target.seed, 1, boxes.device)
+    chosen = torch.cat(sample_labels(labelled.labels, config.rois_per_image, config.positive_fraction, generator))
     return LabelledBoxes(labelled.boxes[chosen], labelled.labels[chosen], labelled.region[chosen])
 
 

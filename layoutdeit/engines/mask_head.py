@@ -15,6 +15,7 @@ from torchvision.ops import roi_align
 
 from layoutdeit.config import HeadConfig
 from layoutdeit.engines.base import Target
+from layoutdeit.engines.batch_mean import share_of_mean
 from layoutdeit.engines.box_head import LabelledBoxes
 
 MASK_POOL = 14  # cells across a pooled box; the head doubles them
@@ -47,7 +48,8 @@ def regions_only(labelled: LabelledBoxes) -> LabelledBoxes:
 
 
 def mask_loss(logits: Tensor, regions: Sequence[LabelledBoxes], targets: Sequence[Target]) -> Tensor:
-    """Mean cross-entropy of the maps of the true classes. logits (R, N, S, S), R boxes over the images -> ()."""
+    """Mean cross-entropy of the maps of the true classes, over all processes. logits (R, N, S, S), R boxes -> ()."""
+    share = share_of_mean(len(logits), logits.device)
     if len(logits) == 0:
         return logits.sum() * 0
     wanted = torch.cat(
@@ -57,9 +59,8 @@ def mask_loss(logits: Tensor, regions: Sequence[LabelledBoxes], targets: Sequenc
             if len(entry.boxes)
         ]
     )
-    return F.binary_cross_entropy_with_logits(
-        _maps_of_labels(logits, torch.cat([entry.labels for entry in regions])), wanted
-    )
+    maps = _maps_of_labels(logits, torch.cat([entry.labels for entry in regions]))
+    return F.binary_cross_entropy_with_logits(maps, wanted) * share
 
 
 def mask_targets(masks: Tensor, regions: LabelledBoxes, size: int) -> Tensor:

@@ -75,13 +75,20 @@ def match_boxes(
     return Matches(region, label)
 
 
-def sample_labels(labels: Tensor, count: int, positive_fraction: float) -> tuple[Tensor, Tensor]:
+def page_generator(seed: int | None, stream: int, device: torch.device) -> torch.Generator | None:
+    """What one page's draws of one kind, `stream`, come from: its own generator, or torch's (None) without a seed."""
+    return None if seed is None else torch.Generator(device).manual_seed(seed + stream)
+
+
+def sample_labels(
+    labels: Tensor, count: int, positive_fraction: float, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """Draw at most `count` indices into labels (N,), first positives (above 0) up to their share, then zeros."""
     positive, negative = torch.nonzero(labels > 0)[:, 0], torch.nonzero(labels == 0)[:, 0]
     num_positive = min(len(positive), int(count * positive_fraction))
     num_negative = min(len(negative), count - num_positive)
-    drawn = torch.randperm(len(positive), device=labels.device)[:num_positive]
-    others = torch.randperm(len(negative), device=labels.device)[:num_negative]
+    drawn = torch.randperm(len(positive), generator=generator, device=labels.device)[:num_positive]
+    others = torch.randperm(len(negative), generator=generator, device=labels.device)[:num_negative]
     return positive[drawn], negative[others]
 
 

@@ -79,7 +79,7 @@ def prepare_targets(targets: Sequence[Target], inputs: ModelInput, *, masks: boo
             outlines = F.interpolate(target.masks[:, None].float(), size=size_hw)[:, 0] >= 0.5
         elif masks:
             outlines = _masks_of_boxes(boxes, size_hw)
-        prepared.append(Target(boxes, target.labels, outlines))
+        prepared.append(Target(boxes, target.labels, outlines, target.seed))
     return prepared
 
 

@@ -24,6 +24,7 @@ from layoutdeit.engines.matching import (
     encode_boxes,
     has_area,
     match_boxes,
+    page_generator,
     sample_labels,
 )
 from layoutdeit.engines.pooling import FixedStrideAnchors
@@ -106,7 +107,10 @@ class ProposalNetwork(nn.Module):
                     negative_iou=config.negative_iou,
                     best_too=True,
                 )
-                positive, negative = sample_labels(matches.label, config.anchors_per_image, POSITIVE_FRACTION)
+                generator = page_generator(target.seed, 0, logits.device)
+                positive, negative = sample_labels(
+                    matches.label, config.anchors_per_image, POSITIVE_FRACTION, generator
+                )
                 labels = torch.full_like(logits[image], IGNORED)
                 labels[positive], labels[negative] = 1, 0
                 sampled = labels != IGNORED

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from backbone.batch_draws import draw_rows
 from backbone.vit import VisionTransformer
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector, Target
@@ -60,7 +61,8 @@ class TorchvisionDetector(Detector):
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
         """Losses "objectness", "proposal_box", "class", "box" (numbered in a cascade) and, with a mask head, "mask"."""
         sides = self.config.input.train_short_sides
-        inputs = self._prepare(images, [sides[index] for index in torch.randint(len(sides), (len(images),))])
+        drawn = draw_rows(lambda rows: torch.randint(len(sides), (rows,)), len(images))
+        inputs = self._prepare(images, [sides[index] for index in drawn])
         targets = prepare_targets(targets, inputs, masks=self.has_masks)
         features = self._features(inputs.images)
         proposals, losses = self.rpn(list(features.values()), inputs.sizes_hw, targets)

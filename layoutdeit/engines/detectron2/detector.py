@@ -17,6 +17,7 @@ from detectron2.structures import BitMasks, Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
 from torch import Tensor, nn
 
+from backbone.batch_draws import draw_rows
 from backbone.vit import VisionTransformer
 from layoutdeit.config import DetectorConfig
 from layoutdeit.detectron2_keys import from_detectron2, to_detectron2
@@ -57,7 +58,8 @@ class Detectron2Detector(Detector):
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
         """Losses "objectness", "proposal_box", "class", "box" (numbered in a cascade) and, with a mask head, "mask"."""
         sides = self.config.input.train_short_sides
-        inputs = self._prepare(images, [sides[index] for index in torch.randint(len(sides), (len(images),))])
+        drawn = draw_rows(lambda rows: torch.randint(len(sides), (rows,)), len(images))
+        inputs = self._prepare(images, [sides[index] for index in drawn])
         truth = [
             _instances(target, size_hw)
             for target, size_hw in zip(
