@@ -26,7 +26,7 @@ TRAINING = (
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process page_nodes object_file pdf_file scan_file "
     "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyzer "
-    "analyze annotate markdown html json_text parquet_file page_store export batch "
+    "analyze annotate markdown html json_text parquet_file page_store export batch cloud "
     "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
 COST = "benchmark page_cost peers speed_report"  # of both training's and analysis's parts
@@ -51,6 +51,7 @@ ONLY_IN = {
     "transformers": ("layoutdeit.peers",),
     "typst": ("layoutdeit.corpus",),
     "ray": ("layoutdeit.bulk_ray",),
+    "fsspec": ("layoutdeit.cloud",),
     "pyarrow": ("layoutdeit.parquet_file",),
     "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
     # what strangers made is parsed in a process that can be killed: these files run there, the corpus reads its own
