@@ -97,8 +97,11 @@ class CloudResults(Results):
         self._fs, place = _file_system(address)
         self._place = place.rstrip("/")
         probe = f"{self._place}/.layoutdeit"
+        # in a store, making a folder would make the bucket of a mistyped name
+        self._has_folders = address.partition("://")[0] not in PACKAGES
         with _plain_errors(address):
-            self._fs.makedirs(self._place, exist_ok=True)
+            if self._has_folders:
+                self._fs.makedirs(self._place, exist_ok=True)
             self._fs.pipe_file(probe, b"")
             self._fs.rm_file(probe)
 
@@ -122,7 +125,8 @@ class CloudResults(Results):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             place = f"{self._place}/{path.relative_to(folder).as_posix()}"
             with _plain_errors(f"{self.address}/{path.relative_to(folder).as_posix()}"):
-                self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+                if self._has_folders:
+                    self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
                 self._fs.put_file(str(path), place)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -164,34 +164,3 @@ def test_object_store_gives_and_takes(store, tmp_path):
     (gone,) = find_cloud_inputs(["s3://shelf/in/gone.pdf"], tmp_path, out="out")
     with pytest.raises(FileNotFoundError, match="check the name"):
         gone.fetch()
-
-
-@pytest.mark.heavy
-@pytest.mark.timeout(1200)
-def test_killed_run_goes_on_and_ends_with_the_bytes_of_a_local_one(store, tmp_path):
-    model = write_model(tmp_path / "small.safetensors")
-    here = tmp_path / "in"
-    for name, num_pages in (("a.pdf", 6), ("deep/b.pdf", 4), ("deep/a.pdf", 2)):
-        (here / name).parent.mkdir(parents=True, exist_ok=True)
-        (here / name).write_bytes(data := make_pdf(*sheets(num_pages)))
-        fill("s3://shelf/books", name, data=data)
-    options = ("--workers", 2, "--model", model, *FORMATS)
-    done = run(here, "-o", tmp_path / "here", *options, timeout=600)
-    assert done.returncode == 0, done.stderr
-    state = tmp_path / "state"
-    arguments = ("s3://shelf/books", "-o", "s3://shelf/read", "--state", state, *options)
-    process = subprocess.Popen(
-        command(*arguments), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (state / "ledger.jsonl").exists() or len(pages_in(ledger_lines(state))) < 4:
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    done = run(*arguments, timeout=600)
-    assert done.returncode == 0 and "s3://shelf/read/deep/b.json" in done.stdout, done.stderr
-    pages = pages_in(ledger_lines(state))
-    assert len(pages) == len(set(pages)) == 12
-    assert files_at("s3://shelf/read") == results(tmp_path / "here")
-    assert {path.name for path in state.iterdir()} == {"ledger.jsonl", ".pages"}
-    assert run(*arguments, timeout=600).returncode == 0 and len(pages_in(ledger_lines(state))) == 12
