@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from layoutdeit.analyzer import DEFAULT_SCORE, LayoutAnalyzer, checked_score
+
+if TYPE_CHECKING:
+    from layoutdeit.batch import Input, Results
 
 DEFAULT_FORMATS = "json,pdf,png"
 
@@ -18,7 +24,17 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
     """Run the command line; return its exit status. `analyzer` takes the place of the one that --model names."""
     parser = _parser()
     options = parser.parse_args(argv)
-    from layoutdeit.batch import find_inputs, parse_pages, plan_targets, run_batch
+    with ExitStack() as cleanup:
+        return _run(parser, options, analyzer, cleanup)
+
+
+def _run(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    analyzer: LayoutAnalyzer | None,
+    cleanup: ExitStack,
+) -> int:
+    from layoutdeit.batch import parse_pages, plan_targets, run_batch
     from layoutdeit.bulk_command import bulk_run, check_options
     from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
 
@@ -28,17 +44,18 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
         pages = parse_pages(options.pages) if options.pages is not None else None
         checked_score(options.score)
         check_options(options)
-        inputs = find_inputs(options.sources, out_dir=options.out)
+        inputs, results = _places(options, cleanup)
         if not inputs:
             raise ValueError(f"no PDF files and no scans in {', '.join(options.sources)}")
-        targets = plan_targets(inputs, options.out)
+        targets = plan_targets(inputs, Path())
         sources = {item.path.resolve() for item in inputs}
+        targets = [results.target(target) for target in targets]
         for target in targets:
             if target.with_name(target.name + ANNOTATED_SUFFIX).resolve() in sources:
                 raise ValueError(f"{target.name}{ANNOTATED_SUFFIX} is an input: choose another folder with -o")
-        options.out.mkdir(parents=True, exist_ok=True)
+        results.dir.mkdir(parents=True, exist_ok=True)
         if options.workers is not None:
-            run = bulk_run(options, inputs, targets, formats, pages).run
+            run = bulk_run(options, inputs, targets, formats, pages, results).run
         else:
             analyzer = analyzer or LayoutAnalyzer(
                 options.model,
@@ -55,6 +72,7 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
                 formats,
                 pages=pages,
                 password=options.password,
+                results=results,
                 report=lambda line: options.quiet or print(line, file=sys.stderr, flush=True),
                 announce=lambda line: options.quiet or print(line, flush=True),
             )
@@ -75,6 +93,29 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
     return 1 if failures else 0
 
 
+def _places(options: argparse.Namespace, cleanup: ExitStack) -> tuple[list[Input], Results]:
+    """The inputs, and where their results go; `cleanup` removes the copies of what lies elsewhere."""
+    from layoutdeit.batch import Results, find_inputs
+    from layoutdeit.cloud import CloudResults, clear_work_dir, find_cloud_inputs, is_address
+
+    addresses = [source for source in options.sources if is_address(source)]
+    here = [source for source in options.sources if not is_address(source)]
+    if not is_address(options.out):
+        work_dir = Path(options.out)
+    elif options.state is not None:
+        work_dir = options.state
+    elif options.workers is None:
+        work_dir = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="layoutdeit-")))
+    else:
+        raise ValueError("--workers with results at an address needs --state DIR: where the ledger is, to go on from")
+    if addresses or is_address(options.out):
+        clear_work_dir(work_dir)
+        cleanup.callback(clear_work_dir, work_dir)
+    results = CloudResults(options.out, work_dir) if is_address(options.out) else Results(work_dir)
+    inputs = find_inputs(here, out_dir=work_dir)
+    return [*inputs, *find_cloud_inputs(addresses, work_dir, out=options.out)], results
+
+
 def _parser() -> argparse.ArgumentParser:
     from layoutdeit.bulk_command import add_options
 
@@ -83,8 +124,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Find text, titles, lists, tables and figures on the pages of PDF files.",
         epilog="Exit status: 0 all done, 1 some inputs failed (listed at the end), 2 wrong usage.",
     )
-    parser.add_argument("sources", nargs="+", metavar="FILE", help="PDF, JPEG, PNG or TIFF files, or folders of them")
-    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for the results [out]")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="FILE",
+        help="PDF, JPEG, PNG or TIFF files, or folders of them, here or at addresses such as s3://bucket/folder",
+    )
+    parser.add_argument("-o", "--out", default="out", help="folder for the results, here or at an address [out]")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="what a run needs to go on, where -o is an address")
     parser.add_argument(
         "--formats", default=DEFAULT_FORMATS, help="json,jsonl,pdf,png,coco,csv,md,html,crops,parquet [%(default)s]"
     )

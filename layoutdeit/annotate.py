@@ -17,12 +17,15 @@ from layoutdeit.draw import BORDER_PT, FILL_OPACITY, TAG_OPACITY, Box, place_tag
 from layoutdeit.frame import PageFrame
 from layoutdeit.labels import label_by_name
 from layoutdeit.layout import DocumentLayout, Region
+from layoutdeit.page_nodes import page_nodes
 from layoutdeit.pdf_error import PdfError
 
 if TYPE_CHECKING:
-    from pypdf import PdfWriter
+    from pypdf import PdfReader
     from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 
+    from layoutdeit.object_file import ObjectFile
+    from layoutdeit.page_store import PageStore
     from layoutdeit.pdf import Document
     from layoutdeit.pdf_file import PdfFile
     from layoutdeit.scan_file import ScanFile
@@ -47,11 +50,14 @@ def annotate_pdf(document: Document, layout: DocumentLayout, file: BinaryIO) -> 
     document.annotate(layout, file)
 
 
-def write_annotations(document: PdfFile | ScanFile, layout: DocumentLayout, file: BinaryIO) -> None:
-    """Do what `annotate_pdf` promises, in the process where documents are parsed."""
+def write_annotations(document: PdfFile | ScanFile, pages: PageStore, file: BinaryIO) -> None:
+    """Do what `annotate_pdf` promises, in the process where documents are parsed. `file` is empty.
+
+    The document is copied as it is and what is new appended to it, page by page: its length costs no memory.
+    """
     for copy in (None, "rewritten", "reassembled"):  # each worth less, and readable where the one before is not
         try:
-            return _annotate(document, layout, file, copy)
+            return _annotate(document, pages, file, copy)
         except OSError:  # a full disk is no fault of the document
             raise
         except Exception as error:  # pypdf raises whatever a damaged file provokes
@@ -63,48 +69,66 @@ def write_annotations(document: PdfFile | ScanFile, layout: DocumentLayout, file
     raise PdfError("corrupt", message) from reason
 
 
-def _annotate(document: PdfFile | ScanFile, layout: DocumentLayout, file: BinaryIO, copy: str | None) -> None:
-    from pypdf import PdfReader, PdfWriter
-    from pypdf.generic import ArrayObject, NameObject
+def _annotate(document: PdfFile | ScanFile, pages: PageStore, file: BinaryIO, copy: str | None) -> None:
+    from pypdf import PdfReader
+    from pypdf.generic import ArrayObject, DictionaryObject, NameObject
+
+    from layoutdeit.object_file import ObjectFile
 
     with document.open_plain(copy) as source:
-        writer = PdfWriter(clone_from=PdfReader(source))
-        if len(writer.pages) != document.num_pages:
-            raise ValueError(f"pypdf finds {len(writer.pages)} pages, pdfium {document.num_pages}")
-        if copy is not None or document.password is not None:
-            writer._ID = None  # pdfium gives each copy another
-        if copy == "reassembled":
-            writer.metadata = None  # pdfium's own: when the copy was made
-        resources = _shared_resources(writer)
-        layers = _layers(writer, sorted({region.label for page in layout.pages for region in page.regions}))
-        for page in layout.pages:
+        # strict: what pypdf would mend while it reads stays broken in the file, so it is pdfium's copy that is taken
+        reader = PdfReader(source, strict=copy is None)
+        update = ObjectFile.update_of(reader, file)
+        resources = _shared_resources(update)
+        layers: dict[str, IndirectObject] = {}
+        num_pages = 0
+        for reference, sheet in page_nodes(reader):
+            num_pages += 1
+            if num_pages not in pages or not (regions := pages[num_pages].regions):
+                continue
+            if reference is None:
+                raise ValueError(f"page {num_pages} is no object of its own")
             try:
-                if not page.regions:
-                    continue
-                frame = document.frame(page.number - 1)
-                sheet = writer.pages[page.number - 1]
-                # a list of its own: pages may share one, and what it held may be no list
-                sheet[NameObject("/Annots")] = ArrayObject(sheet.annotations or ())
-                for region in page.regions:
-                    annotation = _annotation(writer, region, frame, resources)
-                    annotation[NameObject("/OC")] = layers[region.label]
-                    writer.add_annotation(sheet, annotation)
+                frame = document.frame(num_pages - 1)
+                added = [_annotation(update, reference, region, frame, resources, layers) for region in regions]
             except Exception as error:  # one page must not cost the others their boxes
-                logger.warning("%s page %d: not annotated: %s", document.name, page.number, error)
-        writer.write(file)
+                logger.warning("%s page %d: not annotated: %s", document.name, num_pages, error)
+                continue
+            there = sheet.get("/Annots", ArrayObject()).get_object()
+            # a list of its own: pages may share one, and what it held may be no list
+            annotations = ArrayObject([*(there if isinstance(there, ArrayObject) else ()), *added])
+            update.put(reference, DictionaryObject({**sheet, NameObject("/Annots"): annotations}))
+        if num_pages != document.num_pages:
+            raise ValueError(f"pypdf finds {num_pages} pages, pdfium {document.num_pages}")
+        for number in pages:
+            if number > num_pages:
+                logger.warning("%s page %d: not annotated: there is none", document.name, number)
+        _add_layers(update, reader, layers)
+        update.close()
 
 
-def _annotation(writer: PdfWriter, region: Region, frame: PageFrame, resources: IndirectObject) -> DictionaryObject:
+def _annotation(
+    update: ObjectFile,
+    page: IndirectObject,
+    region: Region,
+    frame: PageFrame,
+    resources: IndirectObject,
+    layers: dict[str, IndirectObject],
+) -> IndirectObject:
     from pypdf.generic import DictionaryObject, FloatObject, NameObject, NumberObject, TextStringObject
 
+    if region.label not in layers:
+        layers[region.label] = update.reserve()
     colour = label_by_name(region.label).colour
     tag = place_tag(region.box, (_text_width(region.tag) + 2 * TAG_MARGIN_PT, TAG_HEIGHT_PT), frame.size)
     whole = (*map(min, region.box[:2], tag[:2]), *map(max, region.box[2:], tag[2:]))
     outer, inner = frame.to_user_space(np.array([whole, region.box]))
     inset = (*(inner[:2] - outer[:2]), *(outer[2:] - inner[2:]))
-    return DictionaryObject(
+    annotation = DictionaryObject(
         {
             NameObject("/Type"): NameObject("/Annot"),
+            NameObject("/P"): page,
+            NameObject("/OC"): layers[region.label],
             NameObject("/Subtype"): NameObject("/Square"),
             NameObject("/Rect"): _numbers(outer),
             NameObject("/RD"): _numbers(inset),
@@ -115,14 +139,15 @@ def _annotation(writer: PdfWriter, region: Region, frame: PageFrame, resources: 
             NameObject("/T"): TextStringObject(region.label),
             NameObject("/Contents"): TextStringObject(region.tag),
             NameObject("/AP"): DictionaryObject(
-                {NameObject("/N"): _appearance(writer, region, whole, tag, frame.rotation, resources)}
+                {NameObject("/N"): _appearance(update, region, whole, tag, frame.rotation, resources)}
             ),
         }
     )
+    return update.add(annotation)
 
 
 def _appearance(
-    writer: PdfWriter, region: Region, whole: Box, tag: Box, rotation: int, resources: IndirectObject
+    update: ObjectFile, region: Region, whole: Box, tag: Box, rotation: int, resources: IndirectObject
 ) -> IndirectObject:
     """The annotation's picture: a form in points as displayed, turned against the page so that its tag is upright."""
     from pypdf.generic import DecodedStreamObject, NameObject
@@ -150,10 +175,10 @@ def _appearance(
     form[NameObject("/BBox")] = _numbers([0, 0, whole[2] - whole[0], whole[3] - whole[1]])
     form[NameObject("/Matrix")] = _numbers(turn)
     form[NameObject("/Resources")] = resources
-    return writer._add_object(form)
+    return update.add(form)
 
 
-def _shared_resources(writer: PdfWriter) -> IndirectObject:
+def _shared_resources(update: ObjectFile) -> IndirectObject:
     """What all appearances use: Helvetica, which every reader has, and the two opacities."""
     from pypdf.generic import DictionaryObject, FloatObject, NameObject
 
@@ -165,38 +190,42 @@ def _shared_resources(writer: PdfWriter) -> IndirectObject:
 
     states = {NameObject("/Fill"): opacity(FILL_OPACITY), NameObject("/Tag"): opacity(TAG_OPACITY)}
     resources = {
-        NameObject("/Font"): DictionaryObject({NameObject("/Helv"): writer._add_object(font)}),
+        NameObject("/Font"): DictionaryObject({NameObject("/Helv"): update.add(font)}),
         NameObject("/ExtGState"): DictionaryObject(states),
     }
-    return writer._add_object(DictionaryObject(resources))
+    return update.add(DictionaryObject(resources))
 
 
-def _layers(writer: PdfWriter, labels: Iterable[str]) -> dict[str, IndirectObject]:
+def _add_layers(update: ObjectFile, reader: PdfReader, layers: dict[str, IndirectObject]) -> None:
     """An optional content group per class, which readers list as layers to show and hide; the document's own stay.
 
     PDF 32000-1, 8.11.4.
     """
     from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
 
-    groups = {
-        label: writer._add_object(
-            DictionaryObject(
-                {NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): TextStringObject(f"Layout: {label}")}
-            )
-        )
-        for label in labels
-    }
-    if not groups:
-        return groups
-    own = writer.root_object.get("/OCProperties")
-    properties = own.get_object() if own is not None else DictionaryObject()
-    settings = properties["/D"].get_object() if "/D" in properties else DictionaryObject()
+    if not layers:
+        return
+    for label, reference in layers.items():
+        name = TextStringObject(f"Layout: {label}")
+        update.put(reference, DictionaryObject({NameObject("/Type"): NameObject("/OCG"), NameObject("/Name"): name}))
+    groups = [layers[label] for label in sorted(layers)]
+    root = reader.trailer["/Root"]
+    properties = DictionaryObject(_dictionary_at(root, "/OCProperties"))
+    settings = DictionaryObject(_dictionary_at(properties, "/D"))
     for place, key in ((properties, "/OCGs"), (settings, "/Order"), (settings, "/ON")):
-        there = place[key].get_object() if key in place else ()
-        place[NameObject(key)] = ArrayObject([*there, *groups.values()])
+        there = place.get(key, ArrayObject()).get_object()
+        place[NameObject(key)] = ArrayObject([*there, *groups])
     properties[NameObject("/D")] = settings
-    writer.root_object[NameObject("/OCProperties")] = properties
-    return groups
+    catalog = DictionaryObject({**root, NameObject("/OCProperties"): properties})
+    update.put(reader.trailer.raw_get("/Root"), catalog)
+
+
+def _dictionary_at(place: DictionaryObject, key: str) -> dict:
+    """What is there, or nothing."""
+    from pypdf.generic import DictionaryObject
+
+    value = place.get(key, DictionaryObject()).get_object()
+    return value if isinstance(value, DictionaryObject) else {}
 
 
 def _text_width(text: str) -> float:

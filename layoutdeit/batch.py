@@ -33,12 +33,46 @@ class Input:
     path: Path
     relative: Path
 
+    @property
+    def source(self) -> Path | str:
+        """What it is called in messages."""
+        return self.path
+
+    def fetch(self) -> None:
+        """Have the file at `path`; it lies there already. Raises OSError."""
+
+    def release(self) -> None:
+        """The file is no longer needed."""
+
+
+class Results:
+    """Where results go: a folder. cloud.py has one that sends them on."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder."""
+        self.dir = folder
+
+    def target(self, name: Path) -> Path:
+        """The target of the document whose results are called `name`."""
+        return self.dir / name
+
+    def shown(self, name: str) -> str:
+        """A result, given relative to the folder, for people."""
+        return shown(self.dir / name)
+
+    def exist(self, names: Sequence[str]) -> bool:
+        """Whether these results, relative to the folder, are all there."""
+        return all((self.dir / name).exists() for name in names)
+
+    def publish(self, target: Path) -> None:
+        """All results of a target are written. Raises OSError where they cannot be handed on."""
+
 
 @dataclass(frozen=True)
 class Failure:
     """An input that failed, wholly or in some pages: a stable code and a sentence for people."""
 
-    source: Path
+    source: Path | str
     code: str
     message: str
 
@@ -57,7 +91,7 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
             continue
         for path in sorted(source.rglob("*")):
             relative = path.relative_to(source)
-            is_ours = path.name.lower().endswith(ANNOTATED_SUFFIX) or (
+            is_ours = is_result(path.name) or (
                 out_dir is not None
                 and out_dir.resolve() != source.resolve()
                 and out_dir.resolve() in path.resolve().parents
@@ -67,6 +101,11 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
             if path.suffix.lower() in SUFFIXES and path.is_file() and not is_ours and not is_hidden:
                 inputs.setdefault(path.resolve(), Input(path, relative))
     return list(inputs.values())
+
+
+def is_result(name: str) -> bool:
+    """Whether a file of that name is one of ours wherever it lies."""
+    return name.lower().endswith(ANNOTATED_SUFFIX)
 
 
 def _lies_beside_its_document(path: Path, source: Path) -> bool:
@@ -147,6 +186,7 @@ def run_batch(
     *,
     pages: Sequence[range] | None = None,
     password: str | None = None,
+    results: Results | None = None,
     report: Callable[[str], None] = lambda line: None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> list[Failure]:
@@ -160,6 +200,7 @@ def run_batch(
     failures = []
     for item, target in zip(inputs, targets, strict=True):
         try:
+            item.fetch()
             with open_document(item.path, password=password) as document, PageStore() as store:
                 numbers = asked_pages(document.name, document.num_pages, pages)
                 _analyze(analyzer, document, item, numbers, store, report)
@@ -169,19 +210,25 @@ def run_batch(
                 errors = {page.number: page.error for page in layout.pages if page.error is not None}
             if errors:
                 failures.append(failed_pages(item, errors, len(numbers)))
-            announce(f"{shown(item.relative)} -> {', '.join(map(shown, written))}")
+            names = map(shown, written)
+            if results is not None:
+                names = [results.shown(path.relative_to(results.dir).as_posix()) for path in written]
+                results.publish(target)
+            announce(f"{shown(item.relative)} -> {', '.join(names)}")
         except PdfError as error:
-            failures.append(Failure(item.path, error.code, str(error)))
+            failures.append(Failure(item.source, error.code, str(error)))
         except OSError as error:
             failures.append(failed_file(item, error))
         except Exception as error:  # whatever a file may provoke in code that expected none: the others go on
             logger.error("%s", shown(item.path), exc_info=True)
-            message = f"{shown(item.path)} could not be analysed: {type(error).__name__}: {error}. Leave it out."
-            failures.append(Failure(item.path, "corrupt", message))
+            message = f"{shown(item.source)} could not be analysed: {type(error).__name__}: {error}. Leave it out."
+            failures.append(Failure(item.source, "corrupt", message))
+        finally:
+            item.release()
     return failures
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path for people: on one line, and printable in any encoding."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
@@ -206,15 +253,15 @@ def failed_pages(item: Input, errors: Mapping[int, PageError], num_pages: int) -
     numbers = ", ".join(map(str, itertools.islice(errors, 10))) + (", ..." if len(errors) > 10 else "")
     first = next(iter(errors.values()))
     message = f"{len(errors)} of {num_pages} pages failed ({numbers}): {first.message}"
-    return Failure(item.path, first.code, message)
+    return Failure(item.source, first.code, message)
 
 
 def failed_file(item: Input, error: OSError) -> Failure:
     """An input whose file, or a file written for it, cannot be had."""
     if isinstance(error, FileNotFoundError) and not item.path.exists():
-        return Failure(item.path, "missing", f"{shown(item.path)} does not exist: check the name.")
-    place = shown(Path(error.filename)) if isinstance(error.filename, str) else shown(item.path)
-    return Failure(item.path, "io", f"{place}: {error.strerror or error}.")
+        return Failure(item.source, "missing", f"{shown(item.source)} does not exist: check the name.")
+    place = shown(error.filename) if isinstance(error.filename, str) else shown(item.source)
+    return Failure(item.source, "io", f"{place}: {error.strerror or error}.")
 
 
 def _key(relative: Path) -> str:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from layoutdeit import __version__
-from layoutdeit.batch import Failure, Input, asked_pages, failed_file, failed_pages, shown
+from layoutdeit.batch import Failure, Input, Results, asked_pages, failed_file, failed_pages, shown
 from layoutdeit.bulk_display import BulkDisplay
 from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, runs
 from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
@@ -42,7 +42,7 @@ class BulkRun:
         self,
         inputs: Sequence[Input],
         targets: Sequence[Path],
-        out_dir: Path,
+        results: Results,
         task: BulkTask,
         choice: ModelChoice,
         *,
@@ -52,9 +52,9 @@ class BulkRun:
     ) -> None:
         """Take the ledger and start the first process.
 
-        Raises ModelFailed where the model cannot be loaded, ValueError where another run works in `out_dir`.
+        Raises ModelFailed where the model cannot be loaded, ValueError where another run works in that folder.
         """
-        self._out_dir, self._task, self._display = out_dir, task, display
+        self._results, self._task, self._display = results, task, display
         self._waiting = deque(
             BulkDocument(index, item, target) for index, (item, target) in enumerate(zip(inputs, targets, strict=True))
         )
@@ -67,9 +67,9 @@ class BulkRun:
         self._new_worker = partial(BulkWorker, choice, on_ray=on_ray)
         self._error: BaseException | None = None
         try:
-            self._ledger = Ledger(out_dir / LEDGER_NAME)
+            self._ledger = Ledger(results.dir / LEDGER_NAME)
         except BlockingIOError as error:
-            raise ValueError(f"another run is at work in {out_dir}: wait for it, or use another folder") from error
+            raise ValueError(f"another run is at work in {results.dir}: wait for it, or use another folder") from error
         try:
             self._workers = [self._new_worker()]
         except BaseException:
@@ -164,13 +164,14 @@ class BulkRun:
     def _open(self, document: BulkDocument, worker: BulkWorker) -> None:
         item = document.item
         try:
+            item.fetch()
             with item.path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            document.identify("", self._settings_key, self._out_dir / STORES_NAME)
+            document.identify("", self._settings_key, self._results.dir / STORES_NAME)
             failure = failed_file(item, error)
             return self._fail(document, failure.code, failure.message)
-        document.identify(sha256, self._settings_key, self._out_dir / STORES_NAME)
+        document.identify(sha256, self._settings_key, self._results.dir / STORES_NAME)
         with self._changed:
             outcome = self._ledger.outcome(document.key)
         tries_again = self._task.retry_failed
@@ -182,10 +183,11 @@ class BulkRun:
         except (ReadFailed, PdfError) as error:
             return self._fail(document, error.code, str(error))
         document.store = PageStore(document.store_path)
+        is_written = document.is_written(outcome, self._task, self._results)
         with self._changed:
             self._reading.append(document)
             self._plan(document, tries_again)
-            if not document.num_left and document.is_written(outcome, self._task, self._out_dir):
+            if not document.num_left and is_written:
                 self._finish(document)
             elif not document.num_left:
                 self._ready.append(document)
@@ -249,15 +251,18 @@ class BulkRun:
             )
         except ReadFailed as error:
             return self._fail(document, error.code, str(error))
-        files = tuple(str(Path(path).relative_to(self._out_dir.absolute())) for path in answer["written"])
+        files = tuple(str(Path(path).relative_to(self._results.dir.absolute())) for path in answer["written"])
+        try:
+            self._results.publish(document.target)
+        except OSError as error:
+            failure = failed_file(document.item, error)
+            return self._fail(document, failure.code, failure.message)
         with self._changed:
-            self._ledger.add_written(
-                document.key, Written(document.asked(self._task, self._out_dir), files), time.perf_counter() - start
-            )
+            written = Written(document.asked(self._task, self._results.dir), files)
+            self._ledger.add_written(document.key, written, time.perf_counter() - start)
             self._ledger.sync()
-            self._display.say(
-                f"{shown(document.item.relative)} -> {', '.join(shown(self._out_dir / name) for name in files)}"
-            )
+            places = ", ".join(map(self._results.shown, files))
+            self._display.say(f"{shown(document.item.relative)} -> {places}")
             self._finish(document)
         document.remove_other_stores()
 
@@ -271,16 +276,18 @@ class BulkRun:
             self._failures.append((document.index, failed_pages(document.item, errors, len(document.numbers))))
         self._reading.remove(document)
         document.store.close()
+        document.item.release()
         self._display.document_done()
 
     def _fail(self, document: BulkDocument, code: str, message: str, *, is_known: bool = False) -> None:
         with self._changed:
             if not is_known:
                 self._ledger.add_failure(document.key, DocumentFailure(code, message))
-            self._failures.append((document.index, Failure(document.item.path, code, message)))
+            self._failures.append((document.index, Failure(document.item.source, code, message)))
             with suppress(ValueError):
                 self._reading.remove(document)
             if document.store is not None:
                 document.store.close()
+            document.item.release()
             line = f"{shown(document.item.relative)} failed{' before' * is_known}: {code}: {message}"
             self._display.document_failed(line, is_known=is_known)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from layoutdeit.batch import Input
+    from layoutdeit.batch import Input, Results
     from layoutdeit.bulk import BulkRun
 
 
@@ -40,6 +40,7 @@ def bulk_run(
     targets: Sequence[Path],
     formats: tuple[str, ...],
     pages: tuple[range, ...] | None,
+    results: Results,
 ) -> BulkRun:
     """The run, its first process started. Raises ValueError, OSError."""
     from layoutdeit.bulk import BulkRun
@@ -53,7 +54,7 @@ def bulk_run(
     return BulkRun(
         inputs,
         targets,
-        options.out,
+        results,
         BulkTask(formats, pages, options.password, options.retry_failed),
         ModelChoice(options.model, options.engine, options.device, options.score, options.precision),
         num_workers=options.workers,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from layoutdeit.batch import Input
+from layoutdeit.batch import Input, Results
 from layoutdeit.ledger import DocumentFailure, DocumentKey, Written
 from layoutdeit.page_store import PageStore
 
@@ -60,10 +60,10 @@ class BulkDocument:
         pages = "all" if task.pages is None else ",".join(f"{part.start}-{part.stop - 1}" for part in task.pages)
         return f"{','.join(task.formats)}; pages {pages}; {self.target.relative_to(out_dir)}"
 
-    def is_written(self, outcome: Written | DocumentFailure | None, task: BulkTask, out_dir: Path) -> bool:
-        """Whether the results asked for were written before, and are still there."""
-        is_same = isinstance(outcome, Written) and outcome.asked == self.asked(task, out_dir)
-        return is_same and all((out_dir / name).exists() for name in outcome.files)
+    def is_written(self, outcome: Written | DocumentFailure | None, task: BulkTask, results: Results) -> bool:
+        """Whether the results asked for were written before, and are still there. Raises OSError."""
+        is_same = isinstance(outcome, Written) and outcome.asked == self.asked(task, results.dir)
+        return is_same and results.exist(outcome.files)
 
     def remove_other_stores(self) -> None:
         """Remove the pages that were found with other settings: their results have just been replaced."""

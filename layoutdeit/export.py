@@ -2,8 +2,7 @@
 
 A target is a path without a suffix, such as out/paper, to which each format adds its own. Every file is written beside
 its place and moved there when it is whole, so a reader never sees half a file and an interrupted job leaves none.
-Pages are taken one at a time, and formats that need pictures render them again, so no more than one is in memory; only
-the annotated PDF is made as a whole, in the process where documents are parsed.
+Pages are taken one at a time, and formats that need pictures render them again, so no more than one is in memory.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageLayout, SourceInfo
 from layoutdeit.structure import DocumentStructure
+from layoutdeit.wire import shared_file
 
 
 class PageStore:
@@ -24,9 +24,9 @@ class PageStore:
     def __init__(self, path: Path | None = None) -> None:
         """Open or make the file at `path`; without one, a file that has no name and goes when it is closed.
 
-        Raises OSError.
+        The attribute `path` is where another process finds it. Raises OSError.
         """
-        self._file = _opened(path)
+        self._file, self.path = shared_file() if path is None else (_opened(path), str(path))
         self._places: dict[int, int] = {}  # page number -> where its line starts
         self._end = 0
         for line in self._file:
@@ -49,6 +49,9 @@ class PageStore:
 
     def __contains__(self, number: int) -> bool:
         return number in self._places
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
 
     def __getitem__(self, number: int) -> PageLayout:
         self._file.seek(self._places[number])
@@ -100,9 +103,7 @@ def stored_layout(source: SourceInfo, model: ModelInfo, store: PageStore, number
     return DocumentLayout(source, model, FinishedPages(store, numbers))
 
 
-def _opened(path: Path | None) -> BinaryIO:
-    if path is None:
-        return tempfile.TemporaryFile()
+def _opened(path: Path) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
 

@@ -172,11 +172,12 @@ class Document:
 
     def annotate(self, layout: DocumentLayout, file: BinaryIO) -> None:
         """Write the document with the regions of `layout` as annotations (see annotate.py). Raises PdfError."""
-        pages = tuple(
-            replace(page, regions=tuple(replace(region, text=None, cells=None) for region in page.regions))
-            for page in layout.pages
-        )  # a tenth of the message
-        self._ask("annotate", sink=file, layout=replace(layout, pages=pages).to_dict())
+        from layoutdeit.page_store import PageStore
+
+        with PageStore() as pages:  # on disk: a message would hold all of them
+            for page in layout.pages:
+                pages.append(replace(page, regions=tuple(replace(r, text=None, cells=None) for r in page.regions)))
+            self._ask("annotate", sink=file, pages=pages.path)
 
     @contextmanager
     def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ import pypdfium2.raw as pdfium_c
 from layoutdeit import render
 from layoutdeit.frame import PageFrame
 from layoutdeit.limits import MAX_PAGES, resident_bytes, return_free_memory, time_limit
+from layoutdeit.page_nodes import page_nodes
 from layoutdeit.pdf_error import PdfError
 from layoutdeit.render import Picture
 from layoutdeit.text_layer import read_words
@@ -26,6 +28,8 @@ from layoutdeit.text_layer import read_words
 USER_UNIT_S = 10  # pypdf walks the whole page tree for them; few files have any
 CHUNK_BYTES = 1 << 20
 RELOAD_BYTES = 48 << 20  # pdfium keeps what it has read, a scan's pictures too: beyond that it starts anew
+MADE = re.compile(rb"\A.*?endobj\s.*?endobj\s+3 0 obj\s+<</CreationDate\(D:(\d{14})", re.DOTALL)  # in a new document
+COPY_ID = re.compile(rb"/ID\s*\[[^\]]*<([0-9A-F]{32})>\]\s*>>\s*startxref\s+\d+\s+%%EOF\s*\Z")
 POPPLER_SHARE = 0.5  # of the time for a picture; the rest is left for pdfium
 
 logger = logging.getLogger(__name__)
@@ -124,6 +128,7 @@ class PdfFile:
                 self._reassemble(stream)
             else:
                 self._pdf.save(stream, flags=pdfium_c.FPDF_REMOVE_SECURITY)
+            _leave_out_chance(stream)
             stream.seek(0)
             yield stream
 
@@ -226,8 +231,24 @@ class PdfFile:
         from pypdf import PdfReader
 
         with self.open_plain() as stream:
-            units = {index: float(page.user_unit) for index, page in enumerate(PdfReader(stream).pages)}
-        return {index: unit for index, unit in units.items() if unit > 0 and unit != 1 and math.isfinite(unit)}
+            pages = enumerate(page_nodes(PdfReader(stream)))
+            units = ((index, float(page["/UserUnit"])) for index, (_, page) in pages if "/UserUnit" in page)
+            return {index: unit for index, unit in units if unit > 0 and unit != 1 and math.isfinite(unit)}
+
+
+def _leave_out_chance(stream: BinaryIO) -> None:
+    """Overwrite what differs between two copies that pdfium makes of one document: an id, the time it was made."""
+    stream.seek(0)
+    start = stream.read(CHUNK_BYTES)
+    if made := MADE.search(start):
+        stream.seek(made.start(1))
+        stream.write(b"19700101000000")
+    stream.seek(tail_start := max(0, stream.seek(0, os.SEEK_END) - 1024))
+    tail = stream.read()
+    if ids := COPY_ID.search(tail):
+        stream.seek(tail_start)
+        stream.write(tail.replace(ids[1], b"0" * len(ids[1])))
+    stream.flush()
 
 
 def path_of(file: BinaryIO) -> str | None:

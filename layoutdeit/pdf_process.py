@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict
 from itertools import chain
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from layoutdeit.limits import MAX_OUTPUT_BYTES, resident_bytes
@@ -84,12 +85,13 @@ class _Session:
         with self._document.open_plain(copy) as stream:
             return {}, os.fdopen(os.dup(stream.fileno()), "rb")
 
-    def annotate(self, *, layout: dict[str, Any]) -> Answer:
+    def annotate(self, *, pages: str) -> Answer:
         from layoutdeit.annotate import write_annotations
-        from layoutdeit.layout import DocumentLayout
+        from layoutdeit.page_store import PageStore
 
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is sent
-        write_annotations(self._document, DocumentLayout.from_dict(layout), file)
+        with PageStore(Path(pages)) as store:
+            write_annotations(self._document, store, file)
         return {}, file
 
     def _close_document(self) -> None:

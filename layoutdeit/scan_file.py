@@ -6,11 +6,12 @@ EXIF orientation is applied. Pictures are never enlarged.
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -19,6 +20,11 @@ from layoutdeit.frame import PageFrame
 from layoutdeit.limits import MAX_PAGES, MAX_SCAN_PIXELS
 from layoutdeit.pdf_error import PdfError
 from layoutdeit.render import Picture
+
+if TYPE_CHECKING:
+    from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
+
+    from layoutdeit.object_file import ObjectFile
 
 FORMATS = ("JPEG", "PNG", "TIFF")
 CREDIBLE_DPI = (30.0, 4800.0)  # a poster photographed; the finest scanners. Beyond, the number is a mistake
@@ -83,27 +89,48 @@ class ScanFile:
     @contextmanager
     def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:
         """A PDF made of the pages, each as large as its frame; an empty one for each that cannot be read."""
-        from pypdf import PdfReader, PdfWriter
+        from pypdf.generic import ArrayObject, NameObject, NumberObject
 
-        writer = PdfWriter()
-        for index in range(self.num_pages):
-            with tempfile.TemporaryFile() as sheet:
+        from layoutdeit.object_file import ObjectFile
+
+        with tempfile.TemporaryFile() as stream:
+            pdf = ObjectFile(stream)
+            tree, kids = pdf.reserve(), ArrayObject()
+            for index in range(self.num_pages):
                 try:
-                    size_pt = self.frame(index).size
-                    dpi = max(CREDIBLE_DPI)
-                    picture = self.render(
-                        index, dpi=dpi, max_pixels=MAX_SCAN_PIXELS, renderers=(), poppler_dir="", seconds=0
-                    ).image
-                    resolution = tuple(72 * px / pt for px, pt in zip(picture.size, size_pt, strict=True))
-                    picture.save(sheet, "PDF", dpi=resolution, quality=JPEG_QUALITY)
-                    writer.append(PdfReader(sheet))
+                    kids.append(pdf.add(self._sheet(index, pdf, tree)))
                 except PdfError as error:
                     logger.warning("%s", error)
-                    writer.add_blank_page(612, 792)
-        with tempfile.TemporaryFile() as stream:
-            writer.write(stream)
+                    kids.append(pdf.add(_dictionary(Type=NameObject("/Page"), Parent=tree, MediaBox=_box(612, 792))))
+            count = NumberObject(len(kids))
+            pdf.put(tree, _dictionary(Type=NameObject("/Pages"), Kids=kids, Count=count))
+            pdf.close(root=pdf.add(_dictionary(Type=NameObject("/Catalog"), Pages=tree)))
             stream.seek(0)
             yield stream
+
+    def _sheet(self, index: int, pdf: ObjectFile, tree: IndirectObject) -> DictionaryObject:
+        """A page of a PDF that is filled with this one, as a JPEG; the picture is written already."""
+        from pypdf.generic import DecodedStreamObject, NameObject, NumberObject
+
+        width, height = self.frame(index).size
+        whole = {"dpi": max(CREDIBLE_DPI), "max_pixels": MAX_SCAN_PIXELS}
+        image = self.render(index, **whole, renderers=(), poppler_dir="", seconds=0).image
+        with io.BytesIO() as packed:
+            image.save(packed, "JPEG", quality=JPEG_QUALITY)
+            picture, content = DecodedStreamObject(), DecodedStreamObject()
+            picture.set_data(packed.getvalue())
+        kinds = {"Type": "/XObject", "Subtype": "/Image", "ColorSpace": "/DeviceRGB", "Filter": "/DCTDecode"}
+        sizes = {"Width": image.width, "Height": image.height, "BitsPerComponent": 8}
+        picture.update(_dictionary(**{key: NameObject(value) for key, value in kinds.items()}))
+        picture.update(_dictionary(**{key: NumberObject(value) for key, value in sizes.items()}))
+        content.set_data(f"q {width:g} 0 0 {height:g} 0 0 cm /Scan Do Q".encode("ascii"))
+        return _dictionary(
+            Type=NameObject("/Page"),
+            Parent=tree,
+            MediaBox=_box(width, height),
+            Resources=_dictionary(XObject=_dictionary(Scan=pdf.add(picture))),
+            Contents=pdf.add(content),
+        )
 
     @contextmanager
     def _page(self, index: int) -> Iterator[Image.Image]:
@@ -129,6 +156,18 @@ class ScanFile:
         except BROKEN as error:
             message = f"page {index + 1} of {self.name} is damaged and cannot be read: {error or type(error).__name__}."
             raise PdfError("render", message) from error
+
+
+def _dictionary(**entries: PdfObject) -> DictionaryObject:
+    from pypdf.generic import DictionaryObject, NameObject
+
+    return DictionaryObject({NameObject(f"/{key}"): value for key, value in entries.items()})
+
+
+def _box(width: float, height: float) -> ArrayObject:
+    from pypdf.generic import ArrayObject, FloatObject
+
+    return ArrayObject(map(FloatObject, (0, 0, width, height)))
 
 
 # What Pillow raises on damaged files, as its own fuzz tests list it, and struct.error with it.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from layoutdeit.limits import MAX_BYTES
 from layoutdeit.pdf_error import PdfError
-from layoutdeit.wire import file_identity
+from layoutdeit.wire import file_identity, shared_file
 
 HEADER_BYTES = 1024  # readers accept "%PDF-" anywhere in the first kilobyte
 # JPEG, PNG, and TIFF in its four ways
@@ -62,11 +61,10 @@ class SourceFile:
             )
 
     def _put_in_file(self, data: bytes) -> Path:
-        has_proc = os.path.isdir("/proc/self/fd")  # then it needs no name, and not even a kill leaves it behind
-        self._temporary = (tempfile.TemporaryFile if has_proc else tempfile.NamedTemporaryFile)()
+        self._temporary, path = shared_file()
         self._temporary.write(data)
         self._temporary.flush()
-        return Path(f"/proc/{os.getpid()}/fd/{self._temporary.fileno()}" if has_proc else self._temporary.name)
+        return Path(path)
 
 
 def plain_name(name: str) -> str:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import struct
+import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -70,3 +71,15 @@ def file_identity(file: str | Path | int) -> list[int]:
     """What tells a file from another that might stand in its place: device, inode, size, time of change."""
     status = os.stat(file)
     return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
+
+
+def shared_file() -> tuple[BinaryIO, str]:
+    """A temporary file, and where another process finds it; it goes when it is closed.
+
+    Where there is /proc it has no name, and not even a kill leaves it behind.
+    """
+    if os.path.isdir("/proc/self/fd"):
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        return file, f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - the caller closes it
+    return file, file.name

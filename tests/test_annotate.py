@@ -1,4 +1,5 @@
 import logging
+import time
 from io import BytesIO
 
 import numpy as np
@@ -196,3 +197,39 @@ def test_page_that_no_reader_reads_becomes_an_empty_one(caplog):
         assert [[word.text for word in document.words(index)] for index in range(3)] == [["One"], [], ["Three"]]
         assert document.page_size(0) == (792, 612)
     assert [len(page.annotations or ()) for page in PdfReader(BytesIO(data)).pages] == [0, 0, 1]
+
+
+def test_what_an_owner_s_password_protects_is_written_without_it():
+    writer = PdfWriter(clone_from=PdfReader(BytesIO(make_pdf(Sheet(written("Free", 72, 700))))))
+    writer.encrypt("", "the owner's own", algorithm="RC4-128")
+    locked = BytesIO()
+    writer.write(locked)
+    with open_document(locked.getvalue()) as document:
+        data = annotated(document, page_with(document, Region("text", 0.9, (70, 80, 130, 96))))
+    reader = PdfReader(BytesIO(data))
+    assert not reader.is_encrypted and len(reader.pages[0].annotations) == 1
+    with open_document(data) as document:
+        assert [word.text for word in document.words(0)] == ["Free"]
+
+
+def test_document_itself_is_not_touched(data_dir):
+    """Tables and streams of cross references, as real programs write them."""
+    for name in ("ICDAR_2021_Scientific_Literature_Parsing.pdf", "redp5110_sampled.pdf"):
+        original = (data_dir / "pdfs" / name).read_bytes()
+        with open_document(original) as document:
+            data = annotated(document, page_with(document, Region("text", 0.9, (70, 80, 130, 96)), number=2))
+            words = [document.words(index) for index in range(3)]
+        assert data.startswith(original) and len(data) < len(original) + 5000
+        with open_document(data) as document:
+            assert [document.words(index) for index in range(3)] == words
+
+
+@pytest.mark.parametrize("copy", ["rewritten", "reassembled"])
+def test_copies_of_a_document_are_the_same_bytes(copy):
+    """Results are equal byte for byte, where pdfium gives each copy an id and the time."""
+    data, copies = make_pdf(Sheet(written("text", 72, 700)), Sheet()), []
+    for _ in range(2):
+        with open_document(data) as document, document.open_plain(copy) as stream:
+            copies.append(stream.read())
+        time.sleep(1.1)  # its clock has seconds
+    assert copies[0] == copies[1] and b"/ID" in copies[0]

@@ -24,9 +24,9 @@ TRAINING = (
     "full_scale compare_engines ablation"
 )
 ANALYSIS = (
-    "limits pdf_error source_file wire worker_pool pdf_process pdf_file scan_file "
+    "limits pdf_error source_file wire worker_pool pdf_process page_nodes object_file pdf_file scan_file "
     "pdf frame render text_layer pages_ahead reading reading_order region_text table_cells structure analyzer "
-    "analyze annotate markdown html json_text parquet_file page_store export batch "
+    "analyze annotate markdown html json_text parquet_file page_store export batch cloud "
     "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk bulk_command"
 )
 COST = "benchmark growth page_cost peers speed_report"  # of both training's and analysis's parts
@@ -52,12 +52,16 @@ ONLY_IN = {
     "typst": ("layoutdeit.corpus", "layoutdeit.growth"),
     "matplotlib": ("layoutdeit.growth",),
     "ray": ("layoutdeit.bulk_ray",),
+    "fsspec": ("layoutdeit.cloud",),
     "pyarrow": ("layoutdeit.parquet_file",),
     "pycocotools": ("layoutdeit.outlines", "layoutdeit.coco_eval"),
     # what strangers made is parsed in a process that can be killed: these files run there, the corpus reads its own
     "pypdfium2": ("layoutdeit.pdf_file", "layoutdeit.render", "layoutdeit.text_layer", "layoutdeit.corpus"),
     "pdf2image": ("layoutdeit.render",),
-    "pypdf": ("layoutdeit.pdf_file", "layoutdeit.scan_file", "layoutdeit.annotate", "layoutdeit.corpus"),
+    "pypdf": (
+        *(f"layoutdeit.{name}" for name in "pdf_file scan_file page_nodes object_file annotate".split()),
+        "layoutdeit.corpus",
+    ),
 }
 PDF_PACKAGES = ("pypdfium2", "pdf2image", "pypdf")
 

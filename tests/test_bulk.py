@@ -23,7 +23,7 @@ from bulk_fixtures import (
 )
 from handmade_pdf import make_pdf
 
-from layoutdeit.batch import find_inputs, plan_targets
+from layoutdeit.batch import Results, find_inputs, plan_targets
 from layoutdeit.bulk import BulkRun
 from layoutdeit.bulk_display import BulkDisplay
 from layoutdeit.bulk_document import BulkTask
@@ -193,7 +193,7 @@ def test_page_that_kills_its_process_twice_costs_only_itself(model, documents, t
     inputs = find_inputs([documents / "d2.pdf"])
     out, display = tmp_path / "out", BulkDisplay(1, is_quiet=True)
     task, choice = BulkTask(("json",)), ModelChoice(str(model), score=0.1)
-    run_of_one = BulkRun(inputs, plan_targets(inputs, out), out, task, choice, num_workers=1, display=display)
+    run_of_one = BulkRun(inputs, plan_targets(inputs, out), Results(out), task, choice, num_workers=1, display=display)
     (failure,) = run_of_one.run()
     assert failure.code == "crash" and "1 of 4 pages failed (3)" in failure.message and "crash" in failure.message
     pages = json.loads((out / "d2.json").read_text())["pages"]

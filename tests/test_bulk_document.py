@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layoutdeit.batch import Input
+from layoutdeit.batch import Input, Results
 from layoutdeit.bulk_document import MAX_CHUNK_PAGES, BulkDocument, BulkTask, chunks, runs
 from layoutdeit.ledger import DocumentFailure, Written
 
@@ -56,9 +56,9 @@ def test_results_count_where_they_are_what_is_asked_for_and_there(tmp_path):
     asked = item.asked(task, tmp_path)
     assert asked == "json,csv; pages 1-3,7-7; deep/a"
     (tmp_path / "a.json").touch()
-    assert item.is_written(Written(asked, ("a.json",)), task, tmp_path)
-    assert not item.is_written(Written(asked, ("a.json", "a.csv")), task, tmp_path)
-    assert not item.is_written(Written(asked, ("a.json",)), BulkTask(("json",)), tmp_path)
+    assert item.is_written(Written(asked, ("a.json",)), task, Results(tmp_path))
+    assert not item.is_written(Written(asked, ("a.json", "a.csv")), task, Results(tmp_path))
+    assert not item.is_written(Written(asked, ("a.json",)), BulkTask(("json",)), Results(tmp_path))
     assert not item.is_written(DocumentFailure("io", asked), task, tmp_path) and not item.is_written(
         None, task, tmp_path
     )

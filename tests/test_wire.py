@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from io import BytesIO
 
 import pytest
@@ -5,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layoutdeit import wire
-from layoutdeit.wire import PREFIX, copy_exactly, file_identity, read_exactly, read_header, write_message
+from layoutdeit.wire import PREFIX, copy_exactly, file_identity, read_exactly, read_header, shared_file, write_message
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner))
 
@@ -71,3 +74,13 @@ def test_identity_tells_a_file_from_its_successor(tmp_path):
     assert before == file_identity(a) != file_identity(b)
     b.replace(a)
     assert before != file_identity(a)
+
+
+def test_shared_file_is_found_by_another_process_and_goes_with_us():
+    file, path = shared_file()
+    with file:
+        file.write(b"for you")
+        file.flush()
+        code = "import sys; sys.stdout.write(open(sys.argv[1]).read())"
+        assert subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True).stdout == b"for you"
+    assert not os.path.exists(path)
