@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="b421552ff69247b9886da110454f3b60aad3bb00a07963ccc6c14fbb6d20ab08",
+        sha256="459e6afc2439f9041b2a3f7c1a2094dc54857fa280f98dacee6cb57de179e9e4",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),
