@@ -35,6 +35,7 @@ while True:
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_saved", [True, False])
 def test_a_process_that_is_told_to_stop_says_what_is_safe(tmp_path, is_saved):
     path = tmp_path / "checkpoint.pt"
@@ -78,7 +79,8 @@ def assert_finished_after(folder: Path, output: str) -> None:
     assert not list((folder / "run").glob(".*.tmp")), "what was half written when a process died stayed"
 
 
-@pytest.mark.heavy
+@pytest.mark.heavy  # a minute or two for both
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("module", "rank"), [("layoutdeit.train", 1), ("backbone.train", 0)])
 def test_a_killed_process_ends_the_job_which_says_so_and_goes_on(tmp_path, module, rank):
     arguments, checkpoint = arguments_of(module, tmp_path), tmp_path / "run" / "checkpoint.pt"
@@ -97,6 +99,7 @@ def test_a_killed_process_ends_the_job_which_says_so_and_goes_on(tmp_path, modul
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_with_restarts_allowed_the_job_goes_on_by_itself(tmp_path):
     arguments = arguments_of("layoutdeit.train", tmp_path)
     checkpoint = tmp_path / "run" / "checkpoint.pt"

@@ -36,6 +36,7 @@ def logged_losses(folder):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("cascade", ["[]", "[0.5, 0.6, 0.7]"])
 def test_two_processes_do_what_one_does(job, cascade):
     """Loss by loss: batch norm over both, boxes sampled page by page, means over the boxes of both."""
@@ -56,6 +57,7 @@ def test_two_processes_do_what_one_does(job, cascade):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_two_processes_with_half_a_detector_each_equal_one_with_all_of_it(job):
     """FSDP over gloo; one process goes on from what two wrote."""
     folder, arguments = job
@@ -83,6 +85,7 @@ def test_two_processes_with_half_a_detector_each_equal_one_with_all_of_it(job):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_two_processes_train_validate_and_stop_together(job):
     folder, arguments = job
     done = torchrun("layoutdeit.train", arguments("two", "eval_every=4"))

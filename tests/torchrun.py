@@ -27,8 +27,9 @@ def torchrun(module: str, arguments: list[str], **settings) -> subprocess.Comple
 
 
 def environment() -> dict[str, str]:
-    """Of a process: one thread, since several share the cores."""
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+    """Of a process: one thread, since several share the cores; a new store for processes that are started again."""
+    # else they may meet under the addresses of those before them: pytorch/pytorch issue 135712, seen in 2.14
+    return {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 def torchrun_and_kill(
