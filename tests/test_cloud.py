@@ -15,8 +15,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from bulk_fixtures import command, environment, ledger_lines, pages_in, results, run, sheets, write_model
-from handmade_pdf import make_pdf
 
 pytest.importorskip("fsspec", reason="no fsspec: install the extra 'cloud'")
 from layoutdeit.analyze import main
