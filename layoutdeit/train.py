@@ -92,7 +92,8 @@ def train(config: TrainConfig) -> Path | None:
     torch.manual_seed(config.seed)
     detector = build_detector(config.detector, config.engine)
     _initialise(detector, config.init_from, start)
-    lay_out_weights(detector)
+    if config.strategy != "fsdp":  # which cuts what lies in a row
+        lay_out_weights(detector)
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         detector = synced_over_gpus(detector)
     averaged = make_average(detector, config.optim.ema_decay) if config.optim.ema_decay > 0 else None
