@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAPERS = {"A6": 105, "A5": 148, "A4": 210, "A3": 297, "A2": 420, "A1": 594, "A0": 841}  # width in millimetres
 INPUTS_PX = (224, 320, 416, 512, 640, 800)  # short sides
 REGIONS = (1, 5, 10, 25, 50, 100)
-PAGES = (1, 4, 16, 64)
+PAGES = (1, 4, 16)
 BATCHES = (1, 2, 4, 8)
 PROCESSES = (1, 2, 4)
 BULK_PAGES = 24  # of the document that a bulk run is given
