@@ -103,13 +103,11 @@ class Attention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Scaled dot-product attention. 3 x (B, h, N, d) -> (B, h, N, d)."""
-    # torch's fused CPU kernel gains nothing from bfloat16, plain products do.
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        if q.requires_grad:
-            if q.shape[:-1].numel() * k.shape[-2] * q.itemsize <= KEPT_WEIGHTS_BYTES:
-                return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
-        else:
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:  # torch's fused kernel gains nothing from it, products do
+        if not q.requires_grad:
             return _attend_in_parts(q, k, v)
+        if q.shape[:-1].numel() * k.shape[-2] * q.itemsize <= KEPT_WEIGHTS_BYTES:
+            return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
 

@@ -176,7 +176,7 @@ def _by_batch(loaded: LoadedModel, folder: Path, repeats: int) -> Curve:
 
 
 def _by_processes(model: str | None, folder: Path) -> Curve:
-    """Between the first and the last line of the ledger: loading models is left out."""
+    """The median page of the ledger over the number of processes: loading models and writing results are left out."""
     path = set_pages(folder / "bulk.pdf", num_pages=BULK_PAGES)
     seconds = []
     for count in PROCESSES:
