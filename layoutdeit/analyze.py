@@ -96,7 +96,7 @@ def _run(
 def _places(options: argparse.Namespace, cleanup: ExitStack) -> tuple[list[Input], Results]:
     """The inputs, and where their results go; `cleanup` removes the copies of what lies elsewhere."""
     from layoutdeit.batch import Results, find_inputs
-    from layoutdeit.cloud import CloudResults, clear_work_dir, find_cloud_inputs, is_address
+    from layoutdeit.cloud import CloudResults, find_cloud_inputs, is_address, own_work_dir
 
     addresses = [source for source in options.sources if is_address(source)]
     here = [source for source in options.sources if not is_address(source)]
@@ -109,8 +109,7 @@ def _places(options: argparse.Namespace, cleanup: ExitStack) -> tuple[list[Input
     else:
         raise ValueError("--workers with results at an address needs --state DIR: where the ledger is, to go on from")
     if addresses or is_address(options.out):
-        clear_work_dir(work_dir)
-        cleanup.callback(clear_work_dir, work_dir)
+        cleanup.enter_context(own_work_dir(work_dir))
     results = CloudResults(options.out, work_dir) if is_address(options.out) else Results(work_dir)
     inputs = find_inputs(here, out_dir=work_dir)
     return [*inputs, *find_cloud_inputs(addresses, work_dir, out=options.out)], results

@@ -6,7 +6,9 @@ system that fsspec knows will do; needs fsspec, an extra, and for most the packa
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -131,8 +133,29 @@ class CloudResults(Results):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear_work_dir(work_dir: Path) -> None:
-    """Remove what a run left that was killed; its pages and its ledger stay."""
+@contextmanager
+def own_work_dir(work_dir: Path) -> Iterator[None]:
+    """Have a folder to oneself. Copies that a killed run left go, and this one's at the end; pages and ledger stay.
+
+    Raises ValueError where another run is at work in it, and then touches nothing; OSError.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    folder = os.open(work_dir, os.O_RDONLY)  # locked itself: no file to leave behind
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"another run is at work in {work_dir}: wait for it, or use another folder") from error
+        _remove_copies(work_dir)
+        try:
+            yield
+        finally:
+            _remove_copies(work_dir)
+    finally:
+        os.close(folder)
+
+
+def _remove_copies(work_dir: Path) -> None:
     for name in (FETCHED_NAME, SENT_NAME):
         shutil.rmtree(work_dir / name, ignore_errors=True)
 

@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("fsspec", reason="no fsspec: install the extra 'cloud'")
 from layoutdeit.analyze import main
 from layoutdeit.batch import plan_targets
-from layoutdeit.cloud import FETCHED_NAME, SENT_NAME, CloudResults, find_cloud_inputs
+from layoutdeit.cloud import FETCHED_NAME, SENT_NAME, CloudResults, find_cloud_inputs, own_work_dir
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 FORMATS = ("--formats", "json,jsonl,pdf,png,md", "--score", "0.1")
@@ -162,3 +162,18 @@ def test_object_store_gives_and_takes(store, tmp_path):
     (gone,) = find_cloud_inputs(["s3://shelf/in/gone.pdf"], tmp_path, out="out")
     with pytest.raises(FileNotFoundError, match="check the name"):
         gone.fetch()
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_takes_nothing_from_the_first(tmp_path, bucket, capsys):
+    fill(bucket, "a.pdf")
+    copy = tmp_path / FETCHED_NAME / "0" / "a.pdf"
+    with own_work_dir(tmp_path):
+        copy.parent.mkdir(parents=True)
+        copy.touch()
+        with pytest.raises(SystemExit, match="2"):
+            main([f"{bucket}/a.pdf", "-o", str(tmp_path)])
+        assert "another run is at work" in capsys.readouterr().err
+        assert copy.is_file()
+    assert not copy.exists()
+    with own_work_dir(tmp_path):  # free again
+        pass
