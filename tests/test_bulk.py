@@ -211,8 +211,9 @@ def test_no_process_outlives_a_killed_run(model, documents, tmp_path):
     assert not psutil.wait_procs(family, timeout=20)[1]
 
 
-def test_interruption_ends_it_at_once_and_whole(model, documents, tmp_path):
-    process = started(documents, "-o", tmp_path / "out", "--workers", 2, "--model", model, *FORMATS)
+def test_interruption_ends_it_at_once_and_whole(model, tmp_path):
+    (tmp_path / "long.pdf").write_bytes(make_pdf(*sheets(600)))  # minutes: it cannot end before the signal comes
+    process = started(tmp_path / "long.pdf", "-o", tmp_path / "out", "--workers", 2, "--model", model, *FORMATS)
     wait_for_lines(tmp_path / "out", 4, process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
