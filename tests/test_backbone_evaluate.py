@@ -99,6 +99,7 @@ def test_numbers_are_those_of_a_plain_loop(one):
     assert rows[2]["num_images"] == "4"
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(600)  # a busy machine needs minutes only to import
 def test_two_and_three_processes_give_the_same_numbers_to_the_last_bit(one):
     """Real processes that talk over gloo; 9 batches, the last of 3 images, fit neither number."""

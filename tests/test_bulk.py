@@ -54,7 +54,13 @@ def reference(model, documents, tmp_path_factory) -> Path:
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells have background jobs ignore it
     )
 
 
@@ -116,6 +122,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(model, documents, refe
     assert len(pages_in(lines)) == len(set(pages_in(lines))) == NUM_PAGES  # none lost, none done twice
 
 
+@pytest.mark.heavy
 def test_run_again_does_nothing_again_and_takes_new_files(model, documents, reference, tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     subprocess.run(["cp", "-r", documents, source], check=True)
@@ -165,6 +172,7 @@ def model_processes(run_process: subprocess.Popen) -> list[psutil.Process]:
     return [child for child in children if any("bulk_process" in part for part in child.cmdline())]
 
 
+@pytest.mark.heavy
 def test_killed_process_is_replaced_and_nothing_lost(model, documents, reference, tmp_path):
     out = tmp_path / "out"
     process = started(documents, "-o", out, "--workers", 2, "--model", model, *FORMATS)

@@ -63,6 +63,7 @@ def test_missing_and_broken_pictures_are_counted_and_left_out(job, capsys):
     assert "page1.png" in captured.err and "left out:" in captured.err and "on 8 pages" in captured.out
 
 
+@pytest.mark.heavy
 def test_one_two_and_three_processes_give_the_same_numbers(job):
     """Real processes, over gloo, started as a person would; a run alone in batches of one is the reference."""
     root, arguments = job

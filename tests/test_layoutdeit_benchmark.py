@@ -50,6 +50,7 @@ def test_a_run_tells_every_stage_in_words_and_in_json(model, precision, tmp_path
     assert written["page_seconds"] >= written["model_seconds"] * 0.1 and written["comparisons"] == []
 
 
+@pytest.mark.heavy
 def test_peers_that_are_here_are_timed_and_the_others_named(model, capsys):
     assert main(["--model", model, "--threads", "1", "--num-pages", "1", "--seconds", "0", "--precision", "bf16"]) == 0
     printed = capsys.readouterr().out

@@ -18,6 +18,7 @@ def run_two(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_two_processes_with_half_a_model_each_equal_one_with_all_of_it(tmp_path):
     data = write_folders(tmp_path / "data")

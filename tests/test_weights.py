@@ -79,6 +79,7 @@ def test_pull_names_what_it_does_not_know_and_fetches_nothing(own_cache, capsys)
     assert capsys.readouterr().out == f"{DEFAULT_MODEL}: {resolve_model(None)}\n"
 
 
+@pytest.mark.heavy
 def test_convert_goes_there_and_back_on_the_command_line(model_file, tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "layoutdeit.weights", "convert", *arguments]
