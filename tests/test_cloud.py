@@ -15,6 +15,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from bulk_fixtures import command, environment, ledger_lines, pages_in, results, run, sheets, write_model
+from handmade_pdf import make_pdf
 
 pytest.importorskip("fsspec", reason="no fsspec: install the extra 'cloud'")
 from layoutdeit.analyze import main
@@ -177,3 +179,33 @@ def test_a_second_run_in_the_same_folder_is_refused_and_takes_nothing_from_the_f
     assert not copy.exists()
     with own_work_dir(tmp_path):  # free again
         pass
+
+
+@pytest.mark.heavy
+def test_killed_run_goes_on_and_ends_with_the_bytes_of_a_local_one(store, tmp_path):
+    model = write_model(tmp_path / "small.safetensors")
+    here = tmp_path / "in"
+    for name, num_pages in (("a.pdf", 6), ("deep/b.pdf", 4), ("deep/a.pdf", 2)):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_bytes(data := make_pdf(*sheets(num_pages)))
+        fill("s3://shelf/books", name, data=data)
+    options = ("--workers", 2, "--model", model, *FORMATS)
+    done = run(here, "-o", tmp_path / "here", *options, timeout=600)
+    assert done.returncode == 0, done.stderr
+    state = tmp_path / "state"
+    arguments = ("s3://shelf/books", "-o", "s3://shelf/read", "--state", state, *options)
+    process = subprocess.Popen(
+        command(*arguments), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (state / "ledger.jsonl").exists() or len(pages_in(ledger_lines(state))) < 4:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    done = run(*arguments, timeout=600)
+    assert done.returncode == 0 and "s3://shelf/read/deep/b.json" in done.stdout, done.stderr
+    pages = pages_in(ledger_lines(state))
+    assert len(pages) == len(set(pages)) == 12
+    assert files_at("s3://shelf/read") == results(tmp_path / "here")
+    assert {path.name for path in state.iterdir()} == {"ledger.jsonl", ".pages"}
+    assert run(*arguments, timeout=600).returncode == 0 and len(pages_in(ledger_lines(state))) == 12
