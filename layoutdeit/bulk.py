@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from layoutdeit import __version__
 from layoutdeit.batch import Failure, Input, Results, asked_pages, failed_file, failed_pages, shown
+from layoutdeit.bulk_crew import Crew, Step
 from layoutdeit.bulk_display import BulkDisplay
 from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, runs
 from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
@@ -48,9 +48,9 @@ class BulkRun:
         *,
         num_workers: int,
         display: BulkDisplay,
-        on_ray: bool = False,
+        ray_gpus: float | None = None,
     ) -> None:
-        """Take the ledger and start the first process.
+        """Take the ledger and start the first process: on the cluster where `ray_gpus` says how many GPUs each takes.
 
         Raises ModelFailed where the model cannot be loaded, ValueError where another run works in that folder.
         """
@@ -62,20 +62,19 @@ class BulkRun:
         self._reading: list[BulkDocument] = []
         self._ready: deque[BulkDocument] = deque()
         self._failures: list[tuple[int, Failure]] = []
-        self._num_workers, self._num_busy, self._num_recorded = num_workers, 0, 0
-        self._changed = threading.Condition()
-        self._new_worker = partial(BulkWorker, choice, on_ray=on_ray)
-        self._error: BaseException | None = None
+        self._num_workers, self._num_recorded = num_workers, 0
         try:
             self._ledger = Ledger(results.dir / LEDGER_NAME)
         except BlockingIOError as error:
             raise ValueError(f"another run is at work in {results.dir}: wait for it, or use another folder") from error
         try:
-            self._workers = [self._new_worker()]
+            new_worker = partial(BulkWorker, choice, ray_gpus=ray_gpus)
+            self._crew = Crew(new_worker, num_workers, self._find_step, display.say)
         except BaseException:
             self._ledger.close()
             raise
-        first = self._workers[0]
+        self._changed = self._crew.changed
+        first = self._crew.first
         self._settings = {**asdict(first.info), "score": choice.score, "device": first.device, "version": __version__}
         text = json.dumps(self._settings, sort_keys=True)
         self._settings_key = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -88,24 +87,12 @@ class BulkRun:
             remove_unfinished(self._targets)
         self._ledger.add_start(self._settings)
         is_whole = False
-        threads = [
-            threading.Thread(target=self._serve, args=(worker,), daemon=True)
-            for worker in [*self._workers, *[None] * (self._num_workers - 1)]
-        ]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            if self._error is not None:
-                raise self._error
+            self._crew.run()
             self._ledger.add_end()
             self._ledger.sync()
-            is_whole = not any(worker.was_replaced for worker in self._workers)
+            is_whole = not self._crew.was_replaced
         finally:
-            self._stop(None)
-            for thread in threads:
-                thread.join()
             for document in self._reading:
                 document.store.close()
             if not is_whole:
@@ -114,52 +101,14 @@ class BulkRun:
             self._display.close()
         return [failure for _, failure in sorted(self._failures, key=lambda entry: entry[0])]
 
-    def _serve(self, worker: BulkWorker | None) -> None:
-        """What each thread does: ask its process for one thing after the other."""
-        try:
-            if worker is None:
-                worker = self._new_worker()
-                with self._changed:
-                    self._workers.append(worker)
-            while (step := self._next()) is not None:
-                try:
-                    step(worker)
-                finally:
-                    with self._changed:
-                        self._num_busy -= 1
-                        self._changed.notify_all()
-        except InterruptedError:
-            return
-        except BaseException as error:
-            self._stop(error)
-
-    def _stop(self, error: BaseException | None) -> None:
-        with self._changed:
-            self._error = self._error or error or InterruptedError()
-            workers = list(self._workers)
-            self._changed.notify_all()
-        for worker in workers:
-            worker.stop()
-
-    def _next(self) -> Callable[[BulkWorker], None] | None:
+    def _find_step(self) -> Step | None:
         """What to do next: finish what was begun before anything is opened, so few documents are open at a time."""
-        with self._changed:
-            while self._error is None:
-                document = next((document for document in self._reading if document.todo), None)
-                if self._ready:
-                    step = partial(self._export, self._ready.popleft())
-                elif document is not None:
-                    step = partial(self._analyze, document, document.todo.popleft())
-                elif self._waiting:
-                    step = partial(self._open, self._waiting.popleft())
-                elif self._num_busy:
-                    self._changed.wait()
-                    continue
-                else:
-                    return None
-                self._num_busy += 1
-                return step
-            raise InterruptedError
+        if self._ready:
+            return partial(self._export, self._ready.popleft())
+        document = next((document for document in self._reading if document.todo), None)
+        if document is not None:
+            return partial(self._analyze, document, document.todo.popleft())
+        return partial(self._open, self._waiting.popleft()) if self._waiting else None
 
     def _open(self, document: BulkDocument, worker: BulkWorker) -> None:
         item = document.item
@@ -209,7 +158,9 @@ class BulkRun:
         )
 
     def _analyze(self, document: BulkDocument, numbers: list[int], worker: BulkWorker) -> None:
-        for number in numbers:
+        """Those of the pages that were not recorded before another process was lost with them."""
+        while numbers:
+            number = numbers[0]
             start = time.perf_counter()
             request = {**document.place, "password": self._task.password, "number": number}
             try:
@@ -219,6 +170,7 @@ class BulkRun:
                 page = PageLayout(number, 0, 0, error=PageError(error.code, message))
             with self._changed:
                 self._record(document, page, time.perf_counter() - start)
+            del numbers[0]
 
     def _record(self, document: BulkDocument, page: PageLayout, seconds: float) -> None:
         """First the record, then the line that says it is there."""

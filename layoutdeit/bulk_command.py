@@ -21,6 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="analyse on N processes, each with a model and a core"
     )
     options.add_argument("--ray", metavar="local|auto|ADDRESS", help="run the N processes on a Ray cluster")
+    options.add_argument(
+        "--ray-gpus", type=float, metavar="F", help="GPUs that each process takes there, such as .25 for a quarter [0]"
+    )
     options.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
 
 
@@ -32,6 +35,11 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--retry-failed needs the ledger of a run with --workers: give that too")
     if options.ray is not None and options.workers is None:
         raise ValueError("--ray needs --workers: how many processes to run there")
+    if options.ray_gpus is not None:
+        if options.ray is None:
+            raise ValueError("--ray-gpus needs --ray: without it the processes take turns on the GPUs of this machine")
+        if options.ray_gpus < 0 or not (options.ray_gpus <= 1 or options.ray_gpus.is_integer()):
+            raise ValueError(f"--ray-gpus must be a part of 1, or a whole number, got {options.ray_gpus}")
 
 
 def bulk_run(
@@ -59,5 +67,5 @@ def bulk_run(
         ModelChoice(options.model, options.engine, options.device, options.score, options.precision),
         num_workers=options.workers,
         display=BulkDisplay(len(inputs), is_quiet=options.quiet),
-        on_ray=options.ray is not None,
+        ray_gpus=None if options.ray is None else options.ray_gpus or 0.0,
     )

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 WATCH_S = 0.1
 
 
+def own_device(device: str, index: int, num_gpus: int) -> str:
+    """The device of the process numbered `index` from 0: where "cuda" is asked for, the GPUs take turns."""
+    return f"cuda:{index % num_gpus}" if device == "cuda" and num_gpus else device
+
+
 class Session:
     """The model, and the document that is open: one method per verb, and `answer`, which calls them."""
 
@@ -52,17 +57,17 @@ class Session:
             return {"failure": f"{type(error).__name__}: {error}"[:2000]}
 
     def _load(
-        self, *, model: str | None, engine: str, device: str | None, score: float, precision: str
+        self, *, model: str | None, engine: str, device: str | None, score: float, precision: str, index: int
     ) -> dict[str, Any]:
         import torch
 
         from layoutdeit import LayoutAnalyzer
 
         torch.set_num_threads(1)  # as many processes as there are cores; and sums come out the same on any machine
-        self._analyzer = LayoutAnalyzer(model, engine=engine, device=device, precision=precision, score=score)
-        info = self._analyzer.info
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return {**asdict(info), "device": device}
+        own = own_device(device, index, torch.cuda.device_count())
+        self._analyzer = LayoutAnalyzer(model, engine=engine, device=own, precision=precision, score=score)
+        return {**asdict(self._analyzer.info), "device": device}
 
     def _open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
         return {"num_pages": self._document_at(path, password, sha256).num_pages}

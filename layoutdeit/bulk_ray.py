@@ -48,15 +48,25 @@ def _check_reachable(address: str) -> None:
 
 
 class RayWorker:
-    """An actor with a model, which takes one core; the same verbs and errors as worker_pool.Worker, for one thread."""
+    """An actor with a model: one core, and GPUs or a part of one.
 
-    def __init__(self) -> None:
-        """Ask for it; where the cluster has no core to spare, the first answer waits for one."""
+    The same verbs and errors as worker_pool.Worker, for one thread.
+    """
+
+    def __init__(self, *, num_gpus: float = 0.0) -> None:
+        """Ask for it; it begins when the cluster has a core to spare."""
         import ray
 
         from layoutdeit.bulk_process import Session
 
-        self._actor = ray.remote(num_cpus=1, max_restarts=0)(Session).remote()
+        self._actor = ray.remote(num_cpus=1, num_gpus=num_gpus, max_restarts=0)(Session).remote()
+        self._ready = self._actor.__ray_ready__.remote()
+
+    def is_placed(self, seconds: float) -> bool:
+        """Wait so long for the cluster to have a core for it; True as well for one that has died since."""
+        import ray
+
+        return bool(ray.wait([self._ready], timeout=seconds)[0])
 
     def ask(self, request: dict[str, Any], *, seconds: float) -> Answer:
         """Send a request and wait for the answer. Raises WorkerStopped; the actor is then gone."""
@@ -69,6 +79,7 @@ class RayWorker:
             self.stop()
             raise WorkerStopped("timeout", time.perf_counter() - start) from error
         except ray.exceptions.RayError as error:
+            self.stop()  # it may only be out of reach
             raise WorkerStopped("crash", time.perf_counter() - start) from error
         return Answer(header, b"", time.perf_counter() - start)
 

@@ -1,6 +1,6 @@
 """The processes of a bulk run, seen from the one that asks: started, asked, and replaced once where one dies.
 
-What they run is bulk_process.py.
+What they run is bulk_process.py. The threads that ask are those of bulk_crew.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from layoutdeit.worker_pool import Worker, WorkerStopped
 START = "import sys; from layoutdeit.bulk_process import serve; serve(int(sys.argv[1]))"
 LOAD_TRIES = 2
 LOAD_S = 600.0  # a model of gigabytes from a slow disk
+PLACE_S = 5.0  # between two looks at whether the cluster has a core
 ASK_S = 900.0  # a page: reading has its own limits, far below; what is left is for a large model on a slow machine
 EXPORT_S = 600.0
 EXPORT_PAGE_S = 30.0  # more for each page
@@ -23,6 +24,10 @@ EXPORT_PAGE_S = 30.0  # more for each page
 
 class ModelFailed(ValueError):
     """The model cannot be loaded; says why."""
+
+
+class NoFreeCore(RuntimeError):
+    """The cluster has no core for a process at the moment."""
 
 
 class ReadFailed(RuntimeError):
@@ -46,22 +51,48 @@ class ModelChoice:
 
 
 class BulkWorker:
-    """A process with a model. One thread asks; `stop` may come from another."""
+    """A process with a model, here or on the Ray cluster. One thread starts and asks; `stop` may come from another."""
 
-    def __init__(self, choice: ModelChoice, *, on_ray: bool = False) -> None:
-        """Start it, here or on the Ray cluster, and load the model. Raises ModelFailed, OSError."""
-        self._choice, self._on_ray = choice, on_ray
+    def __init__(self, choice: ModelChoice, index: int = 0, *, ray_gpus: float | None = None) -> None:
+        """Start nothing yet.
+
+        `index` counts the processes from 0. With `ray_gpus` it is one of the Ray cluster, and takes so many GPUs there.
+        """
+        self._choice, self._index, self._ray_gpus = choice, index, ray_gpus
         self._stopping = threading.Lock()
         self._is_stopped = False
         self.was_replaced = False  # a process died on the way
         self._worker: Worker | RayWorker | None = None
-        self._start()
+
+    def start(self) -> None:
+        """Start the process and load the model.
+
+        Raises ModelFailed, OSError; NoFreeCore where the cluster has no core for it yet, call it again then;
+        InterruptedError after `stop`.
+        """
+        request = {**asdict(self._choice), "index": self._index}
+        for tries_left in reversed(range(LOAD_TRIES)):
+            try:
+                answer = self._placed().ask({"verb": "load", **request}, seconds=LOAD_S).header
+                break
+            except WorkerStopped as stopped:
+                self._worker = None
+                if self._is_stopped:
+                    raise InterruptedError from stopped
+                if not tries_left:
+                    message = f"the process that loads the model stopped: {stopped.cause}. Is memory short?"
+                    raise ModelFailed(message) from stopped
+        if "failure" in answer or "error" in answer:
+            self._worker.stop()
+            raise ModelFailed(answer.get("failure") or answer["error"]["message"])
+        self.device = answer.pop("device")
+        self.info = ModelInfo(**answer)
 
     def ask(self, verb: str, *, seconds: float = ASK_S, **request: Any) -> dict[str, Any]:
         """Have it do something; where it dies it is replaced and asked once more.
 
-        Raises ReadFailed: "crash" or "timeout" where it died again, or what the verb's error says; InterruptedError
-        after `stop`.
+        Raises ReadFailed: "crash" or "timeout" where it died again, or what the verb's error says; NoFreeCore where
+        there is no place for another process, and `start` is to be called; InterruptedError after `stop`.
         """
         answer: dict[str, Any] = {}
         for is_last in (False, True):
@@ -72,7 +103,8 @@ class BulkWorker:
                 if self._is_stopped:
                     raise InterruptedError from stopped
                 self.was_replaced = True
-                self._start()
+                self._worker = None
+                self.start()
                 if is_last:
                     code = "timeout" if stopped.cause == "timeout" else "crash"
                     raise ReadFailed(code, f"the process that did it stopped twice ({stopped.cause}).") from stopped
@@ -89,24 +121,18 @@ class BulkWorker:
             if self._worker is not None:
                 self._worker.stop()
 
-    def _start(self) -> None:
-        request = asdict(self._choice)
-        for tries_left in reversed(range(LOAD_TRIES)):
-            with self._stopping:
-                if self._is_stopped:
-                    raise InterruptedError
-                self._worker = RayWorker() if self._on_ray else Worker(START)
-            try:
-                answer = self._worker.ask({"verb": "load", **request}, seconds=LOAD_S).header
-                break
-            except WorkerStopped as stopped:
-                if self._is_stopped:
-                    raise InterruptedError from stopped
-                if not tries_left:
-                    message = f"the process that loads the model stopped: {stopped.cause}. Is memory short?"
-                    raise ModelFailed(message) from stopped
-        if "failure" in answer or "error" in answer:
-            self._worker.stop()
-            raise ModelFailed(answer.get("failure") or answer["error"]["message"])
-        self.device = answer.pop("device")
-        self.info = ModelInfo(**answer)
+    def _placed(self) -> Worker | RayWorker:
+        """The process, asked for where it was not yet."""
+        with self._stopping:
+            if self._is_stopped:
+                raise InterruptedError
+            if self._worker is None:
+                gpus = self._ray_gpus
+                self._worker = Worker(START) if gpus is None else RayWorker(num_gpus=gpus)
+            worker = self._worker
+        is_placed = not isinstance(worker, RayWorker) or worker.is_placed(PLACE_S)
+        if self._is_stopped:
+            raise InterruptedError
+        if not is_placed:
+            raise NoFreeCore
+        return worker

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 import torch
 from detector_fixtures import debug_config
 from handmade_pdf import Sheet, encrypted, filled, make_pdf, written
@@ -68,6 +71,28 @@ def run(*arguments: object, timeout: float = 280) -> subprocess.CompletedProcess
     return subprocess.run(
         command(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
     )
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    """The command line as a real process, on its way."""
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells have background jobs ignore it
+    )
+
+
+def wait_for_lines(out: Path, count: int, process: subprocess.Popen) -> None:
+    """Until the ledger has so many."""
+    while process.poll() is None:
+        if (out / "ledger.jsonl").exists() and (out / "ledger.jsonl").read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"it ended before {count} lines: {process.communicate()}")
 
 
 def results(out: Path) -> dict[str, bytes]:

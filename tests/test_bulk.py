@@ -3,21 +3,19 @@ import os
 import random
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from bulk_fixtures import (
     PASSWORD,
-    ROOT,
-    command,
-    environment,
     ledger_lines,
     pages_in,
     results,
     run,
     sheets,
+    started,
+    wait_for_lines,
     write_documents,
     write_model,
 )
@@ -50,27 +48,6 @@ def reference(model, documents, tmp_path_factory) -> Path:
     done = run(documents, "-o", out, "--workers", 1, "--model", model, *FORMATS)
     assert done.returncode == 1, done.stderr
     return out
-
-
-def started(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(*arguments),
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells have background jobs ignore it
-    )
-
-
-def wait_for_lines(out: Path, count: int, process: subprocess.Popen) -> None:
-    """Until the ledger has so many."""
-    while process.poll() is None:
-        if (out / "ledger.jsonl").exists() and (out / "ledger.jsonl").read_bytes().count(b"\n") >= count:
-            return
-        time.sleep(0.01)
-    pytest.fail(f"it ended before {count} lines: {process.communicate()}")
 
 
 def test_reference_has_what_it_should(reference):

@@ -10,6 +10,8 @@ from layoutdeit.analyze import main
         (["--workers", "-2"], "at least 1"),
         (["--workers", "many"], "invalid int"),
         (["--retry-failed"], "needs the ledger"),
+        (["--workers", "1", "--ray-gpus", ".5"], "needs --ray"),
+        *[(["--workers", "1", "--ray", "local", f"--ray-gpus={n}"], "part of 1") for n in ("-1", "1.5", "nan", "inf")],
         (["--workers", "1", "--model", "no-such-model"], "no-such-model"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -31,12 +32,16 @@ def peak_bytes(pid: int) -> int:
 
 
 def peaks(*arguments: object) -> dict[str, int]:
-    """The peak of each kind of process of a run, looked at until it ends; a peak never falls, so none is missed."""
+    """The peak of each kind of process of a run, looked at until it ends; a peak never falls, so none is missed.
+
+    "largest" is that of the largest process to its very end: torch's libraries read 130 MB of themselves once more
+    while they are unloaded, which a look comes in time for or does not.
+    """
     process = subprocess.Popen(
         command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     found: dict[str, int] = {}
-    while process.poll() is None:
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
         for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
             try:
                 line = " ".join(member.cmdline())
@@ -46,15 +51,16 @@ def peaks(*arguments: object) -> dict[str, int]:
             except (psutil.Error, OSError, StopIteration):
                 continue  # it has just ended
         time.sleep(0.05)
+    process.returncode = os.waitstatus_to_exitcode(ended[1])
     assert process.returncode == 0
-    return found
+    return found | {"largest": 1024 * ended[2].ru_maxrss}
 
 
 @pytest.mark.timeout(1800)
-def test_six_hundred_pages_take_the_memory_of_fifty(tmp_path):
+def test_a_thousand_pages_take_the_memory_of_fifty(tmp_path):
     model = write_model(tmp_path / "small.safetensors")
     seen = {}
-    for num_pages in (50, 600):
+    for num_pages in (50, 1000):
         path, out = tmp_path / f"{num_pages}.pdf", tmp_path / f"out{num_pages}"
         path.write_bytes(make_pdf(*sheets(num_pages)))
         formats = "json,jsonl,csv,md,html,coco"
@@ -63,21 +69,21 @@ def test_six_hundred_pages_take_the_memory_of_fifty(tmp_path):
         )
         assert len(pages_in(ledger_lines(out))) == num_pages
     print({num_pages: {kind: f"{size / 2**20:.0f} MiB" for kind, size in of.items()} for num_pages, of in seen.items()})
-    assert set(seen[50]) == set(seen[600]) == set(KINDS)
+    assert set(seen[50]) == set(seen[1000]) == {*KINDS, "largest"}
     for kind in KINDS:
-        assert seen[600][kind] <= 1.1 * seen[50][kind], kind
+        assert seen[1000][kind] <= 1.1 * seen[50][kind], kind
 
 
 @pytest.mark.timeout(900)
 def test_without_workers_too(tmp_path):
     model = write_model(tmp_path / "small.safetensors")
     seen = {}
-    for num_pages in (50, 400):
+    for num_pages in (50, 1000):
         path = tmp_path / f"{num_pages}.pdf"
         path.write_bytes(make_pdf(*sheets(num_pages)))
         options = ("--model", model, "--score", "0.1", "--formats", "json,md")
         seen[num_pages] = peaks(path, "-o", tmp_path / "out", *options)
-    assert seen[400]["layoutdeit.analyze"] <= 1.1 * seen[50]["layoutdeit.analyze"], seen
+    assert seen[1000]["largest"] <= 1.1 * seen[50]["largest"], seen
 
 
 def annotate(document: Document, path: Path) -> None:

@@ -5,6 +5,7 @@ from bulk_fixtures import sheets, write_model
 from handmade_pdf import make_pdf
 
 from layoutdeit.analyzer import LayoutAnalyzer
+from layoutdeit.bulk_process import own_device
 from layoutdeit.bulk_worker import BulkWorker, ModelChoice, ModelFailed, ReadFailed
 from layoutdeit.layout import PageLayout
 from layoutdeit.pdf import open_document
@@ -18,6 +19,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def worker(model):
     process = BulkWorker(ModelChoice(str(model), device="cpu", score=0.1))
+    process.start()
     yield process
     process.stop()
 
@@ -74,14 +76,29 @@ def test_killed_between_two_pages_it_is_replaced(worker, place):
 @pytest.mark.parametrize("choice", [ModelChoice("no-such-model"), ModelChoice(engine="abacus")])
 def test_model_that_cannot_be_loaded_says_why(choice):
     with pytest.raises(ModelFailed, match="no-such-model|abacus"):
-        BulkWorker(choice)
+        BulkWorker(choice).start()
 
 
 def test_stopped_from_another_thread_it_ends_at_once(model, place):
     process = BulkWorker(ModelChoice(str(model), device="cpu"))
+    process.start()
     threading.Timer(0.3, process.stop).start()
     with pytest.raises(InterruptedError):
         for _ in range(10_000):
             process.ask("analyze", **place, number=1)
     with pytest.raises(InterruptedError):
         process.ask("open", **place)
+
+
+@pytest.mark.parametrize(
+    ("device", "num_gpus", "expected"),
+    [
+        ("cuda", 8, ["cuda:0", "cuda:1", "cuda:7", "cuda:0"]),
+        ("cuda", 1, ["cuda:0"] * 4),
+        ("cuda:3", 8, ["cuda:3"] * 4),
+        ("cpu", 8, ["cpu"] * 4),
+        ("cuda", 0, ["cuda"] * 4),  # torch says what is wrong
+    ],
+)
+def test_processes_take_turns_on_gpus(device, num_gpus, expected):
+    assert [own_device(device, index, num_gpus) for index in (0, 1, 7, 8)] == expected
