@@ -42,8 +42,8 @@ def show(document: OpenDocument, selection: Selection, model: ModelInfo) -> None
 
 def split(pages: tuple[PageLayout, ...]) -> tuple[tuple[PageLayout, ...], tuple[PageLayout, ...]]:
     """The pages to train on and those to measure with: every fifth page, so none of fewer than five."""
-    val = pages[VAL_EVERY - 1 :: VAL_EVERY]
-    return tuple(page for page in pages if page not in val), val
+    train = (page for index, page in enumerate(pages, start=1) if index % VAL_EVERY)
+    return tuple(train), pages[VAL_EVERY - 1 :: VAL_EVERY]
 
 
 def to_zip(document: OpenDocument, model: ModelInfo, pages: tuple[PageLayout, ...]) -> bytes:
