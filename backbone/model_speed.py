@@ -82,20 +82,27 @@ def timm_model(dims: VitDimensions, *, drop_path: float = 0.0) -> nn.Module:
 def median_seconds(calls: Mapping[str, Callable[[], object]], seconds: float, device: torch.device) -> dict[str, float]:
     """Median time of each call, made in turns, so that a machine that slows down slows all of them alike.
 
-    Warmed up first; each gets at least `seconds` and MIN_CALLS calls. A GPU is waited for at both ends of a call.
+    Warmed up first; then MIN_CALLS rounds, in which a call is made again until its share of `seconds` is spent, so that
+    a quick one among slow ones costs no more rounds. A GPU is waited for at both ends of a call.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    num_rounds = 0
-    while num_rounds < NUM_WARM_UP + MIN_CALLS or any(sum(spent) < seconds for spent in times.values()):
+    for call in [*calls.values()] * NUM_WARM_UP:
+        _seconds_of(call, device)
+    for _ in range(MIN_CALLS):
         for name, call in calls.items():
-            _wait_for(device)
-            started = time.perf_counter()
-            call()
-            _wait_for(device)
-            if num_rounds >= NUM_WARM_UP:
-                times[name].append(time.perf_counter() - started)
-        num_rounds += 1
+            turn = [_seconds_of(call, device)]
+            while sum(turn) < seconds / MIN_CALLS:
+                turn.append(_seconds_of(call, device))
+            times[name] += turn
     return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def _seconds_of(call: Callable[[], object], device: torch.device) -> float:
+    _wait_for(device)
+    started = time.perf_counter()
+    call()
+    _wait_for(device)
+    return time.perf_counter() - started
 
 
 def _step(

@@ -6,12 +6,13 @@ same command again goes on from the last checkpoint of output_dir. Under torchru
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from backbone.train_command import run_training
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -33,31 +34,15 @@ AVERAGE_NAME = "model_average.safetensors"
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, train, and return the exit status: 0 done or paused, 1 failed, 2 usage."""
-    parser = argparse.ArgumentParser(prog="python -m backbone.train", description=__doc__.splitlines()[0])
-    parser.add_argument("config", help="a file of configs/backbone/")
-    parser.add_argument("overrides", nargs="*", help="key=value, for instance data.root=/data/imagenet")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-
-    from backbone.config import ImageTrainConfig, load_config
-
-    try:
-        config = load_config(ImageTrainConfig, options.config, options.overrides)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        train(config)
-    except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except RuntimeError as error:
-        from backbone.stopped_job import is_lost_connection, report_lost_connection
-
-        if not is_lost_connection(error):
-            raise
-        return report_lost_connection(error)
-    return 0
+    return run_training(
+        arguments,
+        module="backbone.train",
+        description=__doc__.splitlines()[0],
+        configs="configs/backbone",
+        data_root="/data/imagenet",
+        load=_load,
+        train=train,
+    )
 
 
 def train(config: ImageTrainConfig) -> Path | None:
@@ -186,6 +171,12 @@ def train(config: ImageTrainConfig) -> Path | None:
         _write_models(models, config, images, scores, output_dir)
     fabric.barrier()
     return output_dir / MODEL_NAME
+
+
+def _load(path: str, overrides: list[str]) -> ImageTrainConfig:
+    from backbone.config import ImageTrainConfig, load_config
+
+    return load_config(ImageTrainConfig, path, overrides)
 
 
 def _train_loader(

@@ -5,7 +5,6 @@ The same command again goes on from the last checkpoint of output_dir. Under tor
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import platform
@@ -14,6 +13,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from backbone.train_command import run_training
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -32,32 +33,15 @@ MODEL_NAME = "model.safetensors"
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, train, and return the exit status: 0 done or paused, 1 failed, 2 usage."""
-    parser = argparse.ArgumentParser(prog="python -m layoutdeit.train", description=__doc__.splitlines()[0])
-    parser.add_argument("config", help="a file of configs/detector/")
-    parser.add_argument("overrides", nargs="*", help="key=value, for instance data.root=/data/publaynet")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-
-    from backbone.config import load_config
-    from layoutdeit.config import TrainConfig
-
-    try:
-        config = load_config(TrainConfig, options.config, options.overrides)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        train(config)
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except RuntimeError as error:
-        from backbone.stopped_job import is_lost_connection, report_lost_connection
-
-        if not is_lost_connection(error):
-            raise
-        return report_lost_connection(error)
-    return 0
+    return run_training(
+        arguments,
+        module="layoutdeit.train",
+        description=__doc__.splitlines()[0],
+        configs="configs/detector",
+        data_root="/data/publaynet",
+        load=_load,
+        train=train,
+    )
 
 
 def train(config: TrainConfig) -> Path | None:
@@ -179,6 +163,13 @@ def train(config: TrainConfig) -> Path | None:
         train_log.close()
     fabric.barrier()
     return model_path
+
+
+def _load(path: str, overrides: list[str]) -> TrainConfig:
+    from backbone.config import load_config
+    from layoutdeit.config import TrainConfig
+
+    return load_config(TrainConfig, path, overrides)
 
 
 def _has_bf16() -> bool:

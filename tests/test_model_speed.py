@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pytest
 import torch
@@ -51,6 +52,17 @@ def test_calls_take_turns_after_a_warm_up():
     medians = median_seconds({name: lambda name=name: made.append(name) for name in "ab"}, 0, CPU)
     assert made == ["a", "b"] * (NUM_WARM_UP + MIN_CALLS)
     assert medians.keys() == {"a", "b"}
+
+
+def test_a_quick_call_takes_its_time_in_its_own_turn():
+    made = []
+
+    def slow():
+        made.append("slow")
+        time.sleep(0.05)
+
+    median_seconds({"slow": slow, "quick": lambda: made.append("quick")}, 0.03, CPU)
+    assert made.count("slow") == NUM_WARM_UP + MIN_CALLS < made.count("quick")
 
 
 def test_a_training_step_trains():
