@@ -5,10 +5,25 @@ The one norm of a detector that looks at a batch stands in the pyramid (pyramid.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed
-import torch.distributed.nn.functional as distributed
 from torch import Tensor, nn
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all training processes; what each makes of it counts in the gradients of all."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Any shape, the same in all processes."""
+        return _summed(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """The sum of the gradients."""
+        return _summed(gradient)
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
@@ -25,7 +40,7 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         values = x.float()
         count = values.new_full((1,), values.numel() / values.shape[1])
         sums = torch.cat([values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), count])  # (2*C + 1,)
-        total, total_square, count = distributed.all_reduce(sums).split([self.num_features, self.num_features, 1])
+        total, total_square, count = SumOverProcesses.apply(sums).split([self.num_features, self.num_features, 1])
         mean = total / count
         variance = (total_square / count - mean.square()).clamp(min=0)
         with torch.no_grad():
@@ -35,6 +50,12 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (values * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+
+def _summed(x: Tensor) -> Tensor:
+    total = x.clone()
+    torch.distributed.all_reduce(total)
+    return total
 
 
 def synced_over_gpus(model: nn.Module) -> nn.Module:
