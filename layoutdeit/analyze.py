@@ -24,8 +24,12 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
     """Run the command line; return its exit status. `analyzer` takes the place of the one that --model names."""
     parser = _parser()
     options = parser.parse_args(argv)
-    with ExitStack() as cleanup:
-        return _run(parser, options, analyzer, cleanup)
+    try:
+        with ExitStack() as cleanup:
+            return _run(parser, options, analyzer, cleanup)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _run(
@@ -35,7 +39,7 @@ def _run(
     cleanup: ExitStack,
 ) -> int:
     from layoutdeit.batch import parse_pages, plan_targets, run_batch
-    from layoutdeit.bulk_command import bulk_run, check_options
+    from layoutdeit.bulk_command import RESERVED_NAMES, bulk_run, check_options
     from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
 
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
@@ -47,7 +51,7 @@ def _run(
         inputs, results = _places(options, cleanup)
         if not inputs:
             raise ValueError(f"no PDF files and no scans in {', '.join(options.sources)}")
-        targets = plan_targets(inputs, Path())
+        targets = plan_targets(inputs, Path(), reserved=RESERVED_NAMES if options.workers is not None else ())
         sources = {item.path.resolve() for item in inputs}
         targets = [results.target(target) for target in targets]
         for target in targets:
@@ -83,9 +87,6 @@ def _run(
     except (ValueError, OSError) as error:  # of a bulk run, which cannot go on
         print(f"stopped: {error}. The same command goes on from here.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     if failures:
         print(f"{len(failures)} of {len(inputs)} inputs failed:", file=sys.stderr)
     for failure in failures:

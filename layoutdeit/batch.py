@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +64,13 @@ class Results:
         """Whether these results, relative to the folder, are all there."""
         return all((self.dir / name).exists() for name in names)
 
+    def keep(self, names: Sequence[str]) -> None:
+        """Wait until the disk has these results, files or folders. Raises OSError."""
+        for place in (self.dir / name for name in names):
+            for path in (path for path in [place, *place.rglob("*")] if path.is_file()):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+
     def publish(self, target: Path) -> None:
         """All results of a target are written. Raises OSError where they cannot be handed on."""
 
@@ -80,8 +87,8 @@ class Failure:
 def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -> list[Input]:
     """Files as given, and every PDF, JPEG, PNG and TIFF below the folders given, sorted; each file once.
 
-    Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, anything in `out_dir`, and
-    where `out_dir` is the folder itself, pictures in a folder named as a document beside it is.
+    Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, anything in an `out_dir` that
+    lies below the folder, and where `out_dir` is the folder itself, pictures in a folder named as a document beside it.
     A file that does not exist is kept: it fails when its turn comes, and the others do not.
     """
     inputs: dict[Path, Input] = {}
@@ -93,7 +100,7 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
             relative = path.relative_to(source)
             is_ours = is_result(path.name) or (
                 out_dir is not None
-                and out_dir.resolve() != source.resolve()
+                and source.resolve() in out_dir.resolve().parents
                 and out_dir.resolve() in path.resolve().parents
             )
             is_hidden = any(part.startswith(".") for part in relative.parts)
@@ -114,8 +121,8 @@ def _lies_beside_its_document(path: Path, source: Path) -> bool:
     return any((source / folder.with_name(folder.name + suffix)).is_file() for folder in folders for suffix in SUFFIXES)
 
 
-def plan_targets(inputs: Sequence[Input], out_dir: Path) -> list[Path]:
-    """One target per input, a path below `out_dir` without suffix, no two alike.
+def plan_targets(inputs: Sequence[Input], out_dir: Path, *, reserved: Collection[str] = ()) -> list[Path]:
+    """One target per input, a path below `out_dir` without suffix, no two alike and none that is `reserved`.
 
     An input is named by its stem, one found in a folder by its path in it. Inputs that would share a name take their
     folders as well (a/x.pdf and b/x.pdf -> a/x, b/x), then their suffix, then a number. Case does not tell names
@@ -135,7 +142,7 @@ def plan_targets(inputs: Sequence[Input], out_dir: Path) -> list[Path]:
             break
         for n in movable:
             choice[n] += 1
-    taken: set[str] = set()
+    taken = set(reserved)
     targets = []
     for options, index in zip(names, choice, strict=True):
         name, number = options[index], 1

@@ -21,13 +21,14 @@ from layoutdeit import __version__
 from layoutdeit.batch import Failure, Input, Results, asked_pages, failed_file, failed_pages, shown
 from layoutdeit.bulk_crew import Crew, Step
 from layoutdeit.bulk_display import BulkDisplay
-from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, runs
+from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, documents_of, runs, stores_of_other_settings
 from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
 from layoutdeit.export import remove_unfinished
 from layoutdeit.layout import PageError, PageLayout
 from layoutdeit.ledger import FAILED, DocumentFailure, Ledger, Written
 from layoutdeit.page_store import PageStore
 from layoutdeit.pdf import PdfError
+from layoutdeit.source_file import plain_name
 
 LEDGER_NAME = "ledger.jsonl"
 STORES_NAME = ".pages"
@@ -55,9 +56,7 @@ class BulkRun:
         Raises ModelFailed where the model cannot be loaded, ValueError where another run works in that folder.
         """
         self._results, self._task, self._display = results, task, display
-        self._waiting = deque(
-            BulkDocument(index, item, target) for index, (item, target) in enumerate(zip(inputs, targets, strict=True))
-        )
+        self._waiting = documents_of(inputs, targets)
         self._targets = targets
         self._reading: list[BulkDocument] = []
         self._ready: deque[BulkDocument] = deque()
@@ -78,6 +77,7 @@ class BulkRun:
         self._settings = {**asdict(first.info), "score": choice.score, "device": first.device, "version": __version__}
         text = json.dumps(self._settings, sort_keys=True)
         self._settings_key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._old_stores = stores_of_other_settings(results.dir / STORES_NAME, self._settings_key)
 
     def run(self) -> list[Failure]:
         """Do it all; return the inputs that failed, in their order. Raises OSError where results cannot be kept."""
@@ -94,10 +94,12 @@ class BulkRun:
             is_whole = not self._crew.was_replaced
         finally:
             for document in self._reading:
-                document.store.close()
+                with suppress(OSError):  # of a full disk, which is what stopped it
+                    document.store.close()
             if not is_whole:
                 remove_unfinished(self._targets)
-            self._ledger.close()
+            with suppress(OSError):
+                self._ledger.close()
             self._display.close()
         return [failure for _, failure in sorted(self._failures, key=lambda entry: entry[0])]
 
@@ -119,43 +121,57 @@ class BulkRun:
         except OSError as error:
             document.identify("", self._settings_key, self._results.dir / STORES_NAME)
             failure = failed_file(item, error)
-            return self._fail(document, failure.code, failure.message)
+            return self._fail(document, DocumentFailure(failure.code, failure.message))
         document.identify(sha256, self._settings_key, self._results.dir / STORES_NAME)
         with self._changed:
             outcome = self._ledger.outcome(document.key)
-        tries_again = self._task.retry_failed
-        if isinstance(outcome, DocumentFailure) and not tries_again and outcome.code not in TRIED_AGAIN:
-            return self._fail(document, outcome.code, outcome.message, is_known=True)
+        asked = document.asked(self._task, self._results.dir)
+        if isinstance(outcome, DocumentFailure) and not self._is_tried_again(outcome, asked):
+            return self._fail(document, outcome, is_known=True)
         try:
-            opened = worker.ask("open", **document.place, password=self._task.password)
-            document.numbers = asked_pages(item.path.name, opened["num_pages"], self._task.pages)
-        except (ReadFailed, PdfError) as error:
-            return self._fail(document, error.code, str(error))
+            losses = document.losses["open", 0]
+            opened = worker.ask("open", **document.place, password=self._task.password, losses=losses)
+            document.numbers = asked_pages(plain_name(item.path.name), opened["num_pages"], self._task.pages)
+        except ReadFailed as error:
+            return self._fail(document, DocumentFailure(error.code, str(error)))
+        except PdfError as error:
+            return self._fail(document, DocumentFailure(error.code, str(error), asked))
         document.store = PageStore(document.store_path)
         is_written = document.is_written(outcome, self._task, self._results)
         with self._changed:
             self._reading.append(document)
-            self._plan(document, tries_again)
+            self._plan(document)
             if not document.num_left and is_written:
                 self._finish(document)
             elif not document.num_left:
                 self._ready.append(document)
             self._changed.notify_all()
 
-    def _plan(self, document: BulkDocument, tries_again: bool) -> None:
+    def _is_tried_again(self, failure: DocumentFailure, asked: str) -> bool:
+        """Whether a document that failed in an earlier run may not do so in this one."""
+        has_password = failure.code == "encrypted" and self._task.password is not None
+        is_else = failure.asked not in (None, asked)
+        return self._task.retry_failed or failure.code in TRIED_AGAIN or has_password or is_else
+
+    def _plan(self, document: BulkDocument) -> None:
         """Which pages are still to be analysed, cut into chunks of neighbours."""
-        counts = ("done",) if tries_again else ("done", "failed")
-        todo = [
-            number
-            for number in document.numbers
-            if number not in document.store or self._ledger.page_status(document.key, number) not in counts
-        ]
+        todo = [number for number in document.numbers if not self._is_dealt_with(document, number)]
         document.todo.extend(chunks(todo, self._num_workers))
         document.num_left = len(todo)
         statuses = [self._ledger.page_status(document.key, number) for number in {*document.numbers}.difference(todo)]
         self._display.document_opened(
             len(document.numbers), num_known=len(statuses), num_failed_before=statuses.count(FAILED)
         )
+
+    def _is_dealt_with(self, document: BulkDocument, number: int) -> bool:
+        """Whether a page was analysed in an earlier run, or has failed and would again."""
+        status = self._ledger.page_status(document.key, number)
+        if number not in document.store or status is None:
+            return False
+        if status != FAILED:
+            return True
+        error = document.store[number].error
+        return error is not None and error.code not in TRIED_AGAIN and not self._task.retry_failed
 
     def _analyze(self, document: BulkDocument, numbers: list[int], worker: BulkWorker) -> None:
         """Those of the pages that were not recorded before another process was lost with them."""
@@ -164,13 +180,14 @@ class BulkRun:
             start = time.perf_counter()
             request = {**document.place, "password": self._task.password, "number": number}
             try:
-                page = PageLayout.from_dict(worker.ask("analyze", **request)["page"])
+                losses = document.losses["analyze", number]
+                page = PageLayout.from_dict(worker.ask("analyze", **request, losses=losses)["page"])
             except ReadFailed as error:
-                message = f"page {number} of {document.item.path.name} has no result: {error}"
+                message = f"page {number} of {plain_name(document.item.path.name)} has no result: {error}"
                 page = PageLayout(number, 0, 0, error=PageError(error.code, message))
             with self._changed:
                 self._record(document, page, time.perf_counter() - start)
-            del numbers[0]
+            del numbers[0], document.losses["analyze", number]
 
     def _record(self, document: BulkDocument, page: PageLayout, seconds: float) -> None:
         """First the record, then the line that says it is there."""
@@ -190,6 +207,7 @@ class BulkRun:
     def _export(self, document: BulkDocument, worker: BulkWorker) -> None:
         document.store.sync()  # before the line that says so
         start = time.perf_counter()
+        asked = document.asked(self._task, self._results.dir)
         try:
             answer = worker.ask(
                 "export",
@@ -200,30 +218,29 @@ class BulkRun:
                 numbers=list(runs(document.numbers)),
                 target=str(document.target.absolute()),
                 formats=list(self._task.formats),
+                losses=document.losses["export", 0],
             )
         except ReadFailed as error:
-            return self._fail(document, error.code, str(error))
+            return self._fail(document, DocumentFailure(error.code, str(error), asked))
         files = tuple(str(Path(path).relative_to(self._results.dir.absolute())) for path in answer["written"])
         try:
+            self._results.keep(files)
             self._results.publish(document.target)
         except OSError as error:
             failure = failed_file(document.item, error)
-            return self._fail(document, failure.code, failure.message)
+            return self._fail(document, DocumentFailure(failure.code, failure.message))
         with self._changed:
-            written = Written(document.asked(self._task, self._results.dir), files)
-            self._ledger.add_written(document.key, written, time.perf_counter() - start)
+            self._ledger.add_written(document.key, Written(asked, files), time.perf_counter() - start)
             self._ledger.sync()
             places = ", ".join(map(self._results.shown, files))
             self._display.say(f"{shown(document.item.relative)} -> {places}")
             self._finish(document)
-        document.remove_other_stores()
+        for path in self._old_stores.pop(document.store_path.stem.partition("-")[0], ()):
+            path.unlink(missing_ok=True)  # its results have just been replaced
 
     def _finish(self, document: BulkDocument) -> None:
-        errors = {
-            number: document.store[number].error
-            for number in document.numbers
-            if self._ledger.page_status(document.key, number) == FAILED
-        }
+        failed = [n for n in document.numbers if self._ledger.page_status(document.key, n) == FAILED]
+        errors = {number: document.store[number].error for number in failed}
         if errors:
             self._failures.append((document.index, failed_pages(document.item, errors, len(document.numbers))))
         self._reading.remove(document)
@@ -231,15 +248,16 @@ class BulkRun:
         document.item.release()
         self._display.document_done()
 
-    def _fail(self, document: BulkDocument, code: str, message: str, *, is_known: bool = False) -> None:
+    def _fail(self, document: BulkDocument, failure: DocumentFailure, *, is_known: bool = False) -> None:
         with self._changed:
             if not is_known:
-                self._ledger.add_failure(document.key, DocumentFailure(code, message))
-            self._failures.append((document.index, Failure(document.item.source, code, message)))
+                self._ledger.add_failure(document.key, failure)
+            self._failures.append((document.index, Failure(document.item.source, failure.code, failure.message)))
             with suppress(ValueError):
                 self._reading.remove(document)
             if document.store is not None:
                 document.store.close()
             document.item.release()
-            line = f"{shown(document.item.relative)} failed{' before' * is_known}: {code}: {message}"
+            name = shown(document.item.relative)
+            line = f"{name} failed{' before' * is_known}: {failure.code}: {failure.message}"
             self._display.document_failed(line, is_known=is_known)

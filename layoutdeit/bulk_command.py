@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from layoutdeit.batch import Input, Results
     from layoutdeit.bulk import BulkRun
 
+RESERVED_NAMES = ("ledger",)  # of results: ledger.jsonl is the run's own
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add them to the command line."""

@@ -41,6 +41,8 @@ class Crew:
         self._num_busy = 0
         self._error: BaseException | None = None
         self._start(self.first)
+        for worker in self._workers:
+            worker.expected = (self.first.info, self.first.device)
 
     @property
     def first(self) -> BulkWorker:
@@ -65,7 +67,8 @@ class Crew:
         finally:
             self._stop(None)
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:  # it was started
+                    thread.join()
 
     def _serve(self, worker: BulkWorker) -> None:
         """What each thread does."""
@@ -93,11 +96,11 @@ class Crew:
                 with self.changed:
                     if self._num_busy:
                         since = time.monotonic()
-                        if not is_said:
-                            self._say(f"no core for one of the {len(self._workers)} processes on the cluster: it waits")
-                            is_said = True
+                    if not is_said:
+                        self._say(f"no core for one of the {len(self._workers)} processes on the cluster: it waits")
+                        is_said = True
                 if time.monotonic() - since > LOAD_S:
-                    raise ModelFailed(f"the cluster had no core for a process in {LOAD_S:.0f} s") from error
+                    raise ModelFailed(f"the cluster had no core, or GPU, for a process in {LOAD_S:.0f} s") from error
 
     def _do(self, step: Step, worker: BulkWorker) -> bool:
         """Do a step; False where the process was lost on the way and the step is another's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,24 +30,26 @@ class BulkTask:
 class BulkDocument:
     """An input, and what is known of it once it was looked at.
 
-    numbers: the pages asked for; todo: chunks of those that no process has taken yet; num_left: pages not yet recorded.
+    name: what the ledger calls it; numbers: the pages asked for; todo: chunks of those that no process has taken yet;
+    num_left: pages not yet recorded; losses: why processes died, by what they were at.
     """
 
     index: int
     item: Input
     target: Path
+    name: str
     key: DocumentKey = DocumentKey("", "", "")
     store_path: Path = Path()
     store: PageStore | None = None
     numbers: list[int] = field(default_factory=list)
     todo: deque[list[int]] = field(default_factory=deque)
     num_left: int = 0
+    losses: defaultdict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def identify(self, sha256: str, settings_key: str, stores_dir: Path) -> None:
         """Take its place in the ledger and among the stores; sha256 "" for a file that cannot be read."""
-        name = self.item.relative.as_posix()
-        self.key = DocumentKey(sha256, name, settings_key)
-        stem = hashlib.sha256(f"{sha256} {name}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self.key = DocumentKey(sha256, self.name, settings_key)
+        stem = hashlib.sha256(f"{sha256} {self.name}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self.store_path = stores_dir / f"{stem}-{settings_key}.jsonl"
 
     @property
@@ -65,11 +67,22 @@ class BulkDocument:
         is_same = isinstance(outcome, Written) and outcome.asked == self.asked(task, results.dir)
         return is_same and results.exist(outcome.files)
 
-    def remove_other_stores(self) -> None:
-        """Remove the pages that were found with other settings: their results have just been replaced."""
-        for path in self.store_path.parent.glob(f"{self.store_path.name.split('-')[0]}-*.jsonl"):
-            if path != self.store_path:
-                path.unlink(missing_ok=True)
+
+def stores_of_other_settings(folder: Path, settings_key: str) -> dict[str, list[Path]]:
+    """The stores in a folder that other settings left, by the documents' part of their names."""
+    found: dict[str, list[Path]] = {}
+    for path in folder.glob("*-*.jsonl"):
+        document, _, settings = path.stem.partition("-")
+        if settings != settings_key:
+            found.setdefault(document, []).append(path)
+    return found
+
+
+def documents_of(inputs: Sequence[Input], targets: Sequence[Path]) -> deque[BulkDocument]:
+    """The documents of a run. Those that share a name, as a/x.pdf and b/x.pdf given as files, go by their places."""
+    counts = Counter(item.relative for item in inputs)
+    names = [str(item.source) if counts[item.relative] > 1 else item.relative.as_posix() for item in inputs]
+    return deque(map(BulkDocument, range(len(inputs)), inputs, targets, names))
 
 
 def chunks(numbers: Sequence[int], num_workers: int) -> Iterator[list[int]]:

@@ -28,10 +28,13 @@ def connect(address: str, num_workers: int) -> None:
         raise ImportError("--ray needs Ray: pip install 'layoutdeit[ray]'") from error
     settings = {"log_to_driver": False, "logging_level": logging.ERROR, "ignore_reinit_error": True}
     if address == LOCAL:
-        ray.init(num_cpus=num_workers, include_dashboard=False, **settings)
+        ray.init(address="local", num_cpus=num_workers, include_dashboard=False, **settings)
     else:
         _check_reachable(address)
-        ray.init(address=address, **settings)
+        try:
+            ray.init(address=address, **settings)
+        except (RuntimeError, ray.exceptions.RayError) as error:  # of another version, or no longer there
+            raise ConnectionError(f"the Ray cluster at {address} cannot be joined: {error}") from error
 
 
 def _check_reachable(address: str) -> None:

@@ -15,6 +15,7 @@ from layoutdeit.worker_pool import Worker, WorkerStopped
 
 START = "import sys; from layoutdeit.bulk_process import serve; serve(int(sys.argv[1]))"
 LOAD_TRIES = 2
+MAX_LOSSES = 2  # of processes, before the request is at fault
 LOAD_S = 600.0  # a model of gigabytes from a slow disk
 PLACE_S = 5.0  # between two looks at whether the cluster has a core
 ASK_S = 900.0  # a page: reading has its own limits, far below; what is left is for a large model on a slow machine
@@ -62,6 +63,7 @@ class BulkWorker:
         self._stopping = threading.Lock()
         self._is_stopped = False
         self.was_replaced = False  # a process died on the way
+        self.expected: tuple[ModelInfo, str] | None = None  # the model and device that it must turn out to have
         self._worker: Worker | RayWorker | None = None
 
     def start(self) -> None:
@@ -81,21 +83,32 @@ class BulkWorker:
                     raise InterruptedError from stopped
                 if not tries_left:
                     message = f"the process that loads the model stopped: {stopped.cause}. Is memory short?"
-                    raise ModelFailed(message) from stopped
+                    raise ModelFailed(message + _first_line(stopped.__cause__)) from stopped
         if "failure" in answer or "error" in answer:
             self._worker.stop()
             raise ModelFailed(answer.get("failure") or answer["error"]["message"])
         self.device = answer.pop("device")
         self.info = ModelInfo(**answer)
+        if self.expected not in (None, (self.info, self.device)):
+            self._worker.stop()
+            raise ModelFailed(
+                f"a process found another model or device than the first ({self.info.name} {self.info.sha256[:12]}, "
+                f"{self.info.precision} on {self.device}): was the file replaced?"
+            )
 
-    def ask(self, verb: str, *, seconds: float = ASK_S, **request: Any) -> dict[str, Any]:
+    def ask(
+        self, verb: str, *, seconds: float = ASK_S, losses: list[str] | None = None, **request: Any
+    ) -> dict[str, Any]:
         """Have it do something; where it dies it is replaced and asked once more.
 
+        `losses` keeps why processes died of this request, of which another worker may have seen one already.
         Raises ReadFailed: "crash" or "timeout" where it died again, or what the verb's error says; NoFreeCore where
         there is no place for another process, and `start` is to be called; InterruptedError after `stop`.
         """
-        answer: dict[str, Any] = {}
-        for is_last in (False, True):
+        losses = [] if losses is None else losses
+        while True:
+            if self._worker is None:
+                self.start()
             try:
                 answer = self._worker.ask({"verb": verb, **request}, seconds=seconds).header
                 break
@@ -104,8 +117,8 @@ class BulkWorker:
                     raise InterruptedError from stopped
                 self.was_replaced = True
                 self._worker = None
-                self.start()
-                if is_last:
+                losses.append(stopped.cause)
+                if len(losses) >= MAX_LOSSES:
                     code = "timeout" if stopped.cause == "timeout" else "crash"
                     raise ReadFailed(code, f"the process that did it stopped twice ({stopped.cause}).") from stopped
         if (error := answer.get("error")) is not None:
@@ -136,3 +149,9 @@ class BulkWorker:
         if not is_placed:
             raise NoFreeCore
         return worker
+
+
+def _first_line(error: BaseException | None) -> str:
+    """What a cluster says of an actor that did not start."""
+    lines = str(error or "").strip().splitlines()
+    return f" {lines[0][:300]}" if lines else ""

@@ -10,8 +10,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ from layoutdeit.source_file import plain_name
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-FETCHED_NAME, SENT_NAME = ".fetched", ".sent"
+FETCHED_NAME, SENT_NAME, LOCK_NAME = ".fetched", ".sent", ".lock"
+_IN_TURN = threading.Lock()
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 PACKAGES |= {"http": "aiohttp", "https": "aiohttp"}
 
@@ -49,7 +51,7 @@ class CloudInput(Input):
     def fetch(self) -> None:
         """Bring the file here. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _plain_errors(self.address):
+        with _plain_errors(self.address, is_usage=False), _in_turn(self.fs):
             self.fs.get_file(self.remote_path, str(self.path))
 
     def release(self) -> None:
@@ -74,9 +76,11 @@ def find_cloud_inputs(addresses: Sequence[str], work_dir: Path, *, out: str) -> 
             place = place.rstrip("/")
             if is_address(out) and _file_system(out)[1].rstrip("/") == place:
                 raise ValueError(f"{out} is a folder of inputs too: choose another with -o")
-            ours = _file_system(out)[1].rstrip("/") + "/" if is_address(out) else None
+            ours = _file_system(out)[1].rstrip("/") + "/" if is_address(out) else ""
+            if not ours.startswith(f"{place}/"):
+                ours = ""  # it lies elsewhere, or around the inputs
             with _plain_errors(address):
-                below = sorted(path for path in fs.find(place) if ours is None or not path.startswith(ours))
+                below = sorted(path for path in fs.find(place) if not ours or not path.startswith(ours))
             found = {path[len(place) :].lstrip("/"): path for path in below if path.startswith(f"{place}/")}
             found = {name: path for name, path in found.items() if _is_document(name)}
         folder = work_dir / FETCHED_NAME / str(number)
@@ -118,15 +122,16 @@ class CloudResults(Results):
 
     def exist(self, names: Sequence[str]) -> bool:
         """Whether all are there. Raises OSError."""
-        with _plain_errors(self.address):
+        with _plain_errors(self.address, is_usage=False):
             return all(self._fs.exists(f"{self._place}/{_place_of(name)}") for name in names)
 
     def publish(self, target: Path) -> None:
         """Send all that was written for a target, then remove it here. Raises OSError."""
         folder = self.dir / SENT_NAME / target.relative_to(self.dir / SENT_NAME).parts[0]
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            place = f"{self._place}/{path.relative_to(folder).as_posix()}"
-            with _plain_errors(f"{self.address}/{path.relative_to(folder).as_posix()}"):
+            name = path.relative_to(folder).as_posix()
+            place = f"{self._place}/{name}"
+            with _plain_errors(f"{self.address}/{name}", is_usage=False), _in_turn(self._fs):
                 if self._has_folders:
                     self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
                 self._fs.put_file(str(path), place)
@@ -140,19 +145,33 @@ def own_work_dir(work_dir: Path) -> Iterator[None]:
     Raises ValueError where another run is at work in it, and then touches nothing; OSError.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    folder = os.open(work_dir, os.O_RDONLY)  # locked itself: no file to leave behind
     try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"another run is at work in {work_dir}: wait for it, or use another folder") from error
+        lock = _locked(work_dir)
+    except BlockingIOError as error:
+        raise ValueError(f"another run is at work in {work_dir}: wait for it, or use another folder") from error
+    try:
         _remove_copies(work_dir)
         try:
             yield
         finally:
             _remove_copies(work_dir)
     finally:
-        os.close(folder)
+        os.close(lock)
+
+
+def _locked(work_dir: Path) -> int:
+    """The folder itself, locked: no file to leave behind. Network drives lock no folder, there it is a file in it."""
+    for path, flags in ((work_dir, os.O_RDONLY), (work_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT)):
+        lock = os.open(path, flags, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            if path != work_dir or isinstance(error, BlockingIOError):
+                raise
+        else:
+            return lock
+    raise AssertionError("unreachable")
 
 
 def _remove_copies(work_dir: Path) -> None:
@@ -185,9 +204,17 @@ def _file_system(address: str) -> tuple[AbstractFileSystem, str]:
             raise ImportError(f"{address} needs another package: {install}") from error
 
 
+def _in_turn(fs: AbstractFileSystem) -> AbstractContextManager[Any]:
+    """One thread at a time, where all share one connection, as with ftp."""
+    return nullcontext() if fs.async_impl else _IN_TURN
+
+
 @contextmanager
-def _plain_errors(address: str) -> Iterator[Any]:
-    """What each store raises in its own way, as an OSError with one sentence that names the address."""
+def _plain_errors(address: str, *, is_usage: bool = True) -> Iterator[Any]:
+    """What each store raises in its own way, as an OSError with one sentence that names the address.
+
+    A ValueError, of an address that cannot be one, stays what it is where `is_usage`: before a run begins.
+    """
     try:
         yield
     except ImportError:
@@ -197,7 +224,9 @@ def _plain_errors(address: str) -> Iterator[Any]:
     except PermissionError as error:
         raise PermissionError(13, "may not be read or written with these credentials", address) from error
     except ValueError as error:
-        raise ValueError(f"{address}: {_one_line(error)}") from error
+        if is_usage:
+            raise ValueError(f"{address}: {_one_line(error)}") from error
+        raise OSError(22, f"cannot be read: {_one_line(error)}", address) from error
     except Exception as error:  # each store has its own: no credentials, no route, throttled
         raise OSError(5, f"cannot be reached: {_one_line(error)}", address) from error
 

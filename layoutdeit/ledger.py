@@ -38,10 +38,14 @@ class Written:
 
 @dataclass(frozen=True)
 class DocumentFailure:
-    """Why a document as a whole has no results: a stable code and a sentence for people."""
+    """Why a document as a whole has no results: a stable code and a sentence for people.
+
+    `asked` is what was asked for, as in Written, where something else might not have failed.
+    """
 
     code: str
     message: str
+    asked: str | None = None
 
 
 @dataclass
@@ -111,7 +115,8 @@ class Ledger:
 
     def add_failure(self, key: DocumentKey, failure: DocumentFailure) -> None:
         """A document as a whole has failed."""
-        self._add_about(key, None, FAILED, code=failure.code, message=failure.message)
+        asked = {} if failure.asked is None else {"asked": failure.asked}
+        self._add_about(key, None, FAILED, code=failure.code, message=failure.message, **asked)
 
     def sync(self) -> None:
         """Wait until the disk has all lines."""
@@ -156,7 +161,7 @@ class Ledger:
         if status == WRITTEN:
             entry.outcome = Written(record["asked"], tuple(record["files"]))
         elif number is None:
-            entry.outcome = DocumentFailure(record["code"], record["message"])
+            entry.outcome = DocumentFailure(record["code"], record["message"], record.get("asked"))
         else:
             entry.outcome = None  # a page that is new is not in what was written
             bit = 1 << number

@@ -118,6 +118,20 @@ def test_pictures_written_beside_a_document_are_no_inputs(tmp_path):
     assert len(find_inputs([tmp_path])) == 4
 
 
+@pytest.mark.parametrize("out", [".", "..", "in/out"])
+def test_results_may_go_around_the_inputs(tmp_path, monkeypatch, out):
+    touch(tmp_path / "here", "in/a.pdf", "in/out/a.png")
+    monkeypatch.chdir(tmp_path / "here")
+    found = [item.relative.as_posix() for item in find_inputs(["in"], out_dir=Path(out))]
+    assert found == (["a.pdf"] if out == "in/out" else ["a.pdf", "out/a.png"])
+
+
+def test_name_that_is_taken_is_given_to_no_document(tmp_path):
+    inputs = find_inputs(touch(tmp_path, "ledger.pdf", "Ledger.png", "a.pdf"))
+    names = [target.name for target in plan_targets(inputs, Path(), reserved=("ledger",))]
+    assert "a" in names and len({name.casefold() for name in names} - {"ledger"}) == 3
+
+
 def test_paths_are_shown_on_one_line_in_any_encoding():
     assert shown(Path("a\nb\x1b[31m/ü.pdf")) == "a\\nb\\x1b[31m/ü.pdf"
     assert shown(Path("\udcff.pdf")).encode("utf-8") == b"\\xff.pdf"

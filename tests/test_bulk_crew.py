@@ -18,6 +18,7 @@ class Hand:
     def __init__(self, index, num_refused=0):
         self.index, self.num_refused = index, num_refused
         self.was_replaced = False
+        self.info, self.device = "a model", "cpu"
         self.is_stopped = threading.Event()
 
     def start(self):
@@ -95,7 +96,7 @@ def test_the_step_of_a_lost_process_is_done_by_another():
 def test_when_all_are_lost_the_run_stops(monkeypatch):
     monkeypatch.setattr(bulk_crew, "LOAD_S", 0.3)
     work = Work(30, lost=[3, 4])
-    with pytest.raises(ModelFailed, match="no core for a process"):
+    with pytest.raises(ModelFailed, match="no core, or GPU, for a process"):
         crew_of(work, [0, 0]).run()
     assert len({step for step, _ in work.done}) == len(work.done) < 30
 

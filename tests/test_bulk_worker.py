@@ -102,3 +102,25 @@ def test_stopped_from_another_thread_it_ends_at_once(model, place):
 )
 def test_processes_take_turns_on_gpus(device, num_gpus, expected):
     assert [own_device(device, index, num_gpus) for index in (0, 1, 7, 8)] == expected
+
+
+def test_process_that_died_of_it_elsewhere_counts(worker, place, monkeypatch):
+    """The first death was another worker's: this one's is the second, and the request is at fault."""
+    losses = ["crash"]
+    worker._worker._process.kill()
+    with pytest.raises(ReadFailed) as caught:
+        worker.ask("analyze", **place, number=1, losses=losses)
+    assert caught.value.code == "crash" and len(losses) == 2
+    assert worker.ask("open", **place) == {"num_pages": 3}  # with a new process
+
+
+def test_another_model_than_the_first_is_refused(model, place, tmp_path):
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(model.read_bytes())
+    process = BulkWorker(ModelChoice(str(path), device="cpu"))
+    process.start()
+    process.expected = (process.info, process.device)
+    write_model(path, seed=1)
+    process._worker._process.kill()
+    with pytest.raises(ModelFailed, match="another model or device"):
+        process.ask("analyze", **place, number=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -96,6 +97,19 @@ def test_web_pages_are_fetched(tmp_path):
         with pytest.raises(FileNotFoundError, match="check the name"):
             gone.fetch()
         server.shutdown()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/a.pdf", "http://ex..ample/a.pdf"])
+def test_address_that_cannot_be_one_costs_only_itself(tmp_path, address):
+    (item,) = find_cloud_inputs([address], tmp_path, out="out")
+    with pytest.raises(OSError, match=re.escape(address)):
+        item.fetch()
+
+
+def test_results_may_go_to_where_the_inputs_are_below(tmp_path, bucket):
+    fill(bucket, "in/a.pdf", "in/deep/b.pdf")
+    found = find_cloud_inputs([f"{bucket}/in"], tmp_path, out=bucket)
+    assert [item.relative.as_posix() for item in found] == ["a.pdf", "deep/b.pdf"]
 
 
 @pytest.mark.parametrize(
