@@ -89,9 +89,13 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
 
     Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, anything in an `out_dir` that
     lies below the folder, and where `out_dir` is the folder itself, pictures in a folder named as a document beside it.
-    A file that does not exist is kept: it fails when its turn comes, and the others do not.
+    A file that does not exist is kept: it fails when its turn comes, and the others do not. Raises ValueError for an
+    empty name, which would be the current folder.
     """
     inputs: dict[Path, Input] = {}
+    sources = list(sources)
+    if "" in sources:
+        raise ValueError("an empty name among the documents: is a variable unset? The current folder is called .")
     for source in map(Path, sources):
         if not source.is_dir():
             inputs.setdefault(source.resolve(), Input(source, Path(source.name)))

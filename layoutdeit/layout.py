@@ -7,7 +7,7 @@ Boxes are in PDF points (1/72 inch), origin at the top left of the page as displ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from layoutdeit.labels import label_by_name
@@ -153,10 +153,10 @@ class DocumentLayout:
     pages: Sequence[PageLayout] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON types, in the schema of DESIGN and the README."""
+        """The document as JSON types, in the schema of docs/json_schema.md."""
         return {
             "source": {"name": self.source.name, "sha256": self.source.sha256, "num_pages": self.source.num_pages},
-            "model": {"name": self.model.name, "sha256": self.model.sha256, "engine": self.model.engine},
+            "model": asdict(self.model),
             "pages": [page.to_dict() for page in self.pages],
         }
 

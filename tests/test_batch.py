@@ -118,6 +118,11 @@ def test_pictures_written_beside_a_document_are_no_inputs(tmp_path):
     assert len(find_inputs([tmp_path])) == 4
 
 
+def test_empty_name_is_not_the_current_folder():
+    with pytest.raises(ValueError, match="empty name"):
+        find_inputs(["a.pdf", ""])
+
+
 @pytest.mark.parametrize("out", [".", "..", "in/out"])
 def test_results_may_go_around_the_inputs(tmp_path, monkeypatch, out):
     touch(tmp_path / "here", "in/a.pdf", "in/out/a.png")

@@ -141,3 +141,16 @@ def test_untagged_and_broken_files_are_skipped_with_the_reason(tmp_path):
     (record,) = read_annotations(tmp_path / "tree", "train")
     assert [label for label, _ in record.regions] == ["title", "text"]
     assert (record.width, record.height) == (300, 400)
+
+
+def test_pages_that_are_there_already_stay(tmp_path):
+    pdf = Path(__file__).parent / "tagged_pdfs"
+    path = sorted(pdf.glob("*.pdf"))[0]
+    annotate_pdfs([path], tmp_path)
+    before = (tmp_path / "train.json").read_bytes()
+    annotate_pdfs([path], tmp_path)  # the same again
+    with pytest.raises(ValueError, match="holds pages already"):
+        annotate_pdfs([tmp_path / "none.pdf"], tmp_path)
+    assert (tmp_path / "train.json").read_bytes() == before
+    report = annotate_pdfs([tmp_path / "none.pdf"], tmp_path / "new")
+    assert report.num_pages == 0 and not (tmp_path / "new" / "train.json").exists()

@@ -126,3 +126,10 @@ def test_families_to_draw_and_to_hold_out():
         families_without(["nature"])
     with pytest.raises(ValueError, match="no template family stays: mdpi are held out"):
         families_without(["mdpi"], ["mdpi"])
+
+
+def test_pages_of_another_seed_do_not_take_the_place_of_those_there(tmp_path):
+    typeset.make_corpus(typeset.CorpusJob(1, tmp_path, seed=3))
+    with pytest.raises(ValueError, match="holds pages already"):
+        typeset.make_corpus(typeset.CorpusJob(1, tmp_path, seed=4))
+    assert len(typeset.make_corpus(typeset.CorpusJob(2, tmp_path, seed=3))) == 2  # more of the same

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ PAGES = st.builds(
     renderer=st.sampled_from([None, "poppler", "pdfium"]),
     seconds=st.none() | st.just(0.25),
 )
-SOURCE, MODEL = SourceInfo("paper.pdf", "ab" * 32, 12), ModelInfo("small", "cd" * 32, "torchvision")
+SOURCE, MODEL = SourceInfo("paper.pdf", "ab" * 32, 12), ModelInfo("small", "cd" * 32, "torchvision", "bf16")
 
 
 @settings(deadline=None)
@@ -91,3 +92,6 @@ def test_real_results_follow_the_schema_of_the_docs(data_dir):
         assert DocumentLayout.from_dict(json.loads(to_json(layout))).to_dict() == layout.to_dict()
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**layout.to_dict(), "pages": [{}]}, schema)
+    for code in ("crash", "io", "timeout"):  # of bulk runs too
+        page = PageLayout(1, 0, 0, error=PageError(code, "it stopped"))
+        jsonschema.validate(json.loads(to_json(replace(layout, pages=(page,)))), schema)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from layoutdeit.corpus.annotation_process import PAGE_S, AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
-from layoutdeit.corpus.page_tree import PictureRecord, write_annotations, write_origin
+from layoutdeit.corpus.page_tree import PictureRecord, check_split_is_free, write_annotations, write_origin
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,12 @@ def annotate_pdfs(
 ) -> AnnotationReport:
     """Write every page of every tagged PDF; what cannot be used is reported, not raised.
 
-    page_s: seconds that each page may take; opening a PDF has OPEN_S.
+    page_s: seconds that each page may take; opening a PDF has OPEN_S. Raises ValueError where the tree has other pages.
     """
     if not (math.isfinite(dpi) and dpi > 0):
         raise ValueError(f"dpi must be positive, got {dpi}")
+    origin = {"pdfs": [str(path) for path in pdf_paths], "dpi": dpi}
+    check_split_is_free(tree_dir, split, origin)
     picture_dir = tree_dir / split
     picture_dir.mkdir(parents=True, exist_ok=True)
     records: list[PictureRecord] = []
@@ -44,6 +46,7 @@ def annotate_pdfs(
                     left_out.append((path, page.number, page.reason))
                 else:
                     skipped.append((path, page.reason))
-    write_annotations(records, tree_dir, split)
-    write_origin(tree_dir, split, {"pdfs": [str(path) for path in pdf_paths], "dpi": dpi})
+    if records:
+        write_annotations(records, tree_dir, split)
+        write_origin(tree_dir, split, origin)
     return AnnotationReport(len(records), tuple(skipped), tuple(left_out))

@@ -48,6 +48,19 @@ def write_annotations(records: Iterable[PictureRecord], tree_dir: Path, split: s
     return path
 
 
+def check_split_is_free(tree_dir: Path, split: str, origin: dict[str, Any]) -> None:
+    """Raise ValueError where a split is there already, unless it was made as `origin` says: the same command again."""
+    path = tree_dir / f"{split}.json"
+    if not path.exists():
+        return
+    record = tree_dir / "corpus.json"
+    known = json.loads(record.read_text(encoding="utf-8")).get(split, {}) if record.exists() else {}
+    if any(known.get(key) != value for key, value in origin.items()):
+        raise ValueError(
+            f"{tree_dir} holds pages already ({path.name}), made otherwise: choose another folder or split"
+        )
+
+
 def write_origin(tree_dir: Path, split: str, origin: dict[str, Any]) -> None:
     """Record in `tree_dir/corpus.json` how a split was made; other splits' records stay."""
     path = tree_dir / "corpus.json"

@@ -20,7 +20,7 @@ from layoutdeit.corpus import tagged_pdf
 from layoutdeit.corpus.camera import draw_exposure, expose, jpeg_bytes, picture_boxes
 from layoutdeit.corpus.house_style import FALLBACK_FAMILIES, MONO_FAMILIES, SANS_FAMILIES, SERIF_FAMILIES
 from layoutdeit.corpus.journal_families import check_family_names
-from layoutdeit.corpus.page_tree import PictureRecord, write_annotations, write_origin
+from layoutdeit.corpus.page_tree import PictureRecord, check_split_is_free, write_annotations, write_origin
 from layoutdeit.corpus.templates import document_markup
 
 CORPUS_VERSION = 2  # raise when the same seed gives other pages
@@ -48,7 +48,12 @@ class CorpusJob:
 
 
 def make_corpus(job: CorpusJob) -> list[PictureRecord]:
-    """Make the pages of `job` and write the tree. Returns the records in page order."""
+    """Make the pages of `job` and write the tree. Returns the records in page order.
+
+    Raises ValueError where the tree has other pages under that name.
+    """
+    recipe = {"version": CORPUS_VERSION, "seed": job.seed, "families": list(job.template_families)}
+    check_split_is_free(job.tree_dir, job.split, recipe)
     (job.tree_dir / job.split).mkdir(parents=True, exist_ok=True)
     num_sheets = -(-job.num_pages // SHEET_PAGES)
     tasks = [(job, sheet) for sheet in range(num_sheets)]
@@ -59,14 +64,8 @@ def make_corpus(job: CorpusJob) -> list[PictureRecord]:
             sheets = pool.map(_write_sheet, tasks, chunksize=1)
     records = [record for sheet in sheets for record in sheet]
     write_annotations(records, job.tree_dir, job.split)
-    origin = {
-        "version": CORPUS_VERSION,
-        "seed": job.seed,
-        "pages": job.num_pages,
-        "families": list(job.template_families),
-        "fonts": list(installed_families()),
-    }
-    write_origin(job.tree_dir, job.split, origin)
+    made = {"pages": job.num_pages, "fonts": list(installed_families())}
+    write_origin(job.tree_dir, job.split, {**recipe, **made})
     return records
 
 

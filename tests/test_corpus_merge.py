@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from layoutdeit.corpus.merge import merge_trees
+from layoutdeit.corpus.page_tree import PictureRecord, read_annotations, write_annotations
+from layoutdeit.corpus.tree_check import check_split
+
+
+def tree_of(folder: Path, names: list[str], label: str) -> Path:
+    """A tree with a box on each page; the second page is a folder down."""
+    for name in names:
+        (folder / "train" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 80), "white").save(folder / "train" / name)
+    write_annotations([PictureRecord(name, 60, 80, ((label, (1, 2, 30, 40)),)) for name in names], folder, "train")
+    return folder
+
+
+def test_pages_of_all_trees_with_their_own_boxes(tmp_path):
+    mine = tree_of(tmp_path / "mine", ["a.png", "deep/b.png"], "list")
+    made = tree_of(tmp_path / "made", ["a.png"], "text")
+    assert merge_trees([mine, made], tmp_path / "both") == 3
+    records = read_annotations(tmp_path / "both", "train")
+    assert [(r.file_name, r.regions[0][0]) for r in records] == [
+        ("1-a.png", "list"),
+        ("1-deep-b.png", "list"),
+        ("2-a.png", "text"),
+    ]
+    assert all((tmp_path / "both" / "train" / record.file_name).is_file() for record in records)
+    assert check_split(tmp_path / "both", "train", num_pictures=0).is_sound
+    content = json.loads((tmp_path / "both" / "train.json").read_text())
+    assert [item["id"] for item in content["annotations"]] == [1, 2, 3]
+    assert merge_trees([mine, made], tmp_path / "both") == 3  # the same again
+
+
+def test_what_is_there_is_not_replaced(tmp_path):
+    mine, made = tree_of(tmp_path / "mine", ["a.png"], "list"), tree_of(tmp_path / "made", ["b.png"], "text")
+    before = (mine / "train.json").read_bytes()
+    with pytest.raises(ValueError, match="holds pages already"):
+        merge_trees([mine, made], mine)
+    assert (mine / "train.json").read_bytes() == before and not (mine / "train" / "2-b.png").exists()
+
+
+def test_missing_split_other_categories_and_odd_names_are_said(tmp_path):
+    mine = tree_of(tmp_path / "mine", ["a.png"], "list")
+    with pytest.raises(FileNotFoundError, match="every tree must have that split"):
+        merge_trees([mine, tmp_path], tmp_path / "out")
+    content = json.loads((mine / "train.json").read_text())
+    (mine / "train.json").write_text(json.dumps({**content, "categories": [{"id": 1, "name": "cat"}]}))
+    with pytest.raises(ValueError, match="other categories"):
+        merge_trees([mine], tmp_path / "out")
+    content["images"][0]["file_name"] = "../../a.png"
+    (mine / "train.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="outside its folder"):
+        merge_trees([mine], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
