@@ -57,6 +57,8 @@ def _run(
         for target in targets:
             if target.with_name(target.name + ANNOTATED_SUFFIX).resolve() in sources:
                 raise ValueError(f"{target.name}{ANNOTATED_SUFFIX} is an input: choose another folder with -o")
+        if results.dir.is_file():
+            raise ValueError(f"{results.dir} is a file: choose a folder with -o")
         results.dir.mkdir(parents=True, exist_ok=True)
         if options.workers is not None:
             run = bulk_run(options, inputs, targets, formats, pages, results).run
@@ -101,6 +103,8 @@ def _places(options: argparse.Namespace, cleanup: ExitStack) -> tuple[list[Input
 
     addresses = [source for source in options.sources if is_address(source)]
     here = [source for source in options.sources if not is_address(source)]
+    if options.state is not None and not is_address(options.out):
+        raise ValueError("--state is for results at an address: those in a folder have their ledger beside them")
     if not is_address(options.out):
         work_dir = Path(options.out)
     elif options.state is not None:

@@ -56,13 +56,18 @@ class LayoutAnalyzer:
 
         `device` is a torch device, by default "cuda" where there is one; regions below `score` (0..1) are left out.
         `precision` is "fp32", "bf16", or "auto" for the one that this machine multiplies faster (docs/speed.md).
-        Raises ValueError or FileNotFoundError where there is no such model, ImportError where the engine is missing.
+        Raises ValueError or FileNotFoundError where there is no such model or device, ImportError where the engine is
+        missing.
         """
         import torch
 
         from layoutdeit.weights import load_model
 
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(f"device {device} cannot be used here: {str(error).splitlines()[0]}") from error
         loaded = load_model(model, engine=engine, device=device, precision=precision)
         self._set_up(loaded.detector, loaded.info, score)
 

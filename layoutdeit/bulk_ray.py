@@ -25,7 +25,7 @@ def connect(address: str, num_workers: int) -> None:
     try:
         import ray
     except ImportError as error:
-        raise ImportError("--ray needs Ray: pip install 'layoutdeit[ray]'") from error
+        raise ImportError("--ray needs Ray: pip install -e '.[ray]' in the project's folder") from error
     settings = {"log_to_driver": False, "logging_level": logging.ERROR, "ignore_reinit_error": True}
     if address == LOCAL:
         ray.init(address="local", num_cpus=num_workers, include_dashboard=False, **settings)

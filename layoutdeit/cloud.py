@@ -190,11 +190,13 @@ def _place_of(name: str) -> str:
 
 def _file_system(address: str) -> tuple[AbstractFileSystem, str]:
     """The file system of an address, and the path in it."""
-    protocol = address.partition("://")[0]
+    protocol, _, place = address.partition("://")
+    if not place.strip("/"):
+        raise ValueError(f"{address} names no place: a bucket or a host comes after ://")
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise ImportError(f"{address} needs fsspec: pip install 'layoutdeit[cloud]'") from error
+        raise ImportError(f"{address} needs fsspec: pip install -e '.[cloud]' in the project's folder") from error
     with _plain_errors(address):
         try:
             return url_to_fs(address, use_listings_cache=False, skip_instance_cache=False)

@@ -104,7 +104,7 @@ def set_pages(path: Path, *, num_regions: int = TYPICAL_REGIONS, num_pages: int 
     try:
         import typst
     except ImportError as error:
-        raise ImportError("setting pages needs typst: pip install 'layoutdeit[growth]'") from error
+        raise ImportError("setting pages needs typst: pip install -e '.[growth]' in the project's folder") from error
     size_pt = width_mm / 210 * (10 if num_regions <= 25 else 5)
     words = max(2, (440 if num_regions <= 25 else 900) // num_regions)
     lines = [
@@ -123,7 +123,7 @@ def plot(curves: Sequence[Curve], path: Path, *, caption: str) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("the plot needs matplotlib: pip install 'layoutdeit[growth]'") from error
+        raise ImportError("the plot needs matplotlib: pip install -e '.[growth]' in the project's folder") from error
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     panels = figure.subplots(2, -(-len(curves) // 2), squeeze=False).flat
     for panel, curve in zip(panels, curves, strict=False):

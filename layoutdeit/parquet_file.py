@@ -19,7 +19,7 @@ ROW_GROUP_PAGES = 64  # in memory at a time
 def require_pyarrow() -> None:
     """Raise ImportError, with the line to type, where there is no pyarrow."""
     if importlib.util.find_spec("pyarrow") is None:
-        raise ImportError("format 'parquet' needs pyarrow: pip install 'layoutdeit[parquet]'")
+        raise ImportError("format 'parquet' needs pyarrow: pip install -e '.[parquet]' in the project's folder")
 
 
 def write_parquet(layout: DocumentLayout, file: BinaryIO) -> None:

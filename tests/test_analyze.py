@@ -277,3 +277,18 @@ def test_two_boxes_of_the_same_words_are_one_region():
     assert [(region.label, region.text) for region in page.regions] == [("text", "Hello world")]
     (page,) = analyzer.analyze(make_pdf(Sheet()), name="no words").pages
     assert [region.label for region in page.regions] == ["text", "title"], "without words they stay as they are"
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_device_that_is_not_there_is_wrong_usage(tmp_path, capsys, device):
+    (tmp_path / "a.pdf").touch()
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path / "a.pdf"), "-o", str(tmp_path / "out"), "--device", device])
+    assert caught.value.code == 2 and f"device {device} cannot be used here" in capsys.readouterr().err
+
+
+def test_results_need_a_folder(analyzer, folder, tmp_path, capsys):
+    (tmp_path / "note.txt").touch()
+    with pytest.raises(SystemExit) as caught:
+        main([str(folder), "-o", str(tmp_path / "note.txt")], analyzer=analyzer)
+    assert caught.value.code == 2 and "note.txt is a file: choose a folder with -o" in capsys.readouterr().err

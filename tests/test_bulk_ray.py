@@ -14,7 +14,7 @@ from handmade_pdf import make_pdf
 
 from layoutdeit.analyze import main
 
-ray = pytest.importorskip("ray", reason="needs ray: pip install 'layoutdeit[ray]'")
+ray = pytest.importorskip("ray", reason="needs ray: pip install -e '.[ray]' in the project's folder")
 FORMATS = ("--formats", "json,jsonl,pdf,png", "--score", "0.1", "--device", "cpu")
 
 

@@ -118,6 +118,8 @@ def test_results_may_go_to_where_the_inputs_are_below(tmp_path, bucket):
         (["nope://b/a.pdf"], "nope://b/a.pdf: Protocol not known: nope"),
         (["memory://b/a.pdf", "-o", "memory://o", "--workers", "1"], "needs --state DIR"),
         (["gs://b/a.pdf"], "pip install gcsfs"),
+        (["ftp://"], "ftp:// names no place"),
+        (["a.pdf", "--state", "s"], "--state is for results at an address"),
         (["abfs://b/a.pdf"], "pip install adlfs"),
     ],
 )

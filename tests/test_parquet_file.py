@@ -52,7 +52,7 @@ def test_format_parquet(tmp_path):
 
 def test_without_pyarrow_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install 'layoutdeit\[parquet\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[parquet\]'"):
         require_pyarrow()
     with pytest.raises(ImportError, match="pyarrow"):
         chosen_formats(["json", "parquet"])

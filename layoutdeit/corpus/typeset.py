@@ -159,5 +159,5 @@ def _typst() -> Any:
     try:
         import typst
     except ImportError as error:
-        raise ImportError("setting pages needs typst: pip install 'layoutdeit[corpus]'") from error
+        raise ImportError("setting pages needs typst: pip install -e '.[corpus]' in the project's folder") from error
     return typst
