@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.usage import at_least
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,16 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", default=DEFAULT_MODELS, help="names, separated by commas")
     parser.add_argument("--train", action="store_true", help="measure training steps too")
     parser.add_argument("--precisions", default=",".join(PRECISIONS), help=f"of {', '.join(PRECISIONS)} (default: all)")
-    parser.add_argument("--batch-size", type=_count, help="images (default: 8 on a CPU, 128 on a GPU)")
+    parser.add_argument("--batch-size", type=at_least(1), help="images (default: 8 on a CPU, 128 on a GPU)")
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement, at least (default: 3)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="measure reading and transforming its images")
-    parser.add_argument("--workers", type=int, help="loader processes (default: one per CPU core)")
+    parser.add_argument("--workers", type=at_least(0), help="loader processes (default: one per CPU core)")
     options = parser.parse_args(arguments)
     precisions = [part.strip() for part in options.precisions.split(",")]
     if unknown := [name for name in precisions if name not in PRECISIONS]:
         parser.error(f"unknown precision {unknown[0]!r}: use {' or '.join(PRECISIONS)}")
-    if options.workers is not None and options.workers < 0:
-        parser.error(f"--workers is 0 or more, got {options.workers}")
 
     import torch
 
@@ -172,13 +172,6 @@ def _loading_in_words(
 
 def _number(rate: float | None) -> str:
     return NOT_MEASURED if rate is None else f"{rate:.1f}"
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
-    return number
 
 
 def _num_cores() -> int:

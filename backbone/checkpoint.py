@@ -27,6 +27,7 @@ from backbone.vit import VisionTransformer, VitDimensions
 
 TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt")
 _HEADS = ("head", "head_dist")
+_TORCH_HEADS = (b"PK", b"\x80")  # of a zip archive, and of a bare pickle as PyTorch wrote until 1.6
 _WEIGHT_ENTRIES = ("model", "state_dict", "module")  # where official DeiT, timm and DeepSpeed (DiT) keep the weights
 
 
@@ -88,6 +89,29 @@ def load_checkpoint_file(path: str | Path) -> CheckpointFile:
         return _read(Path(path))
 
 
+def load_torch_file(path: str | Path, *, mmap: bool = False, remedy: str = "fetch or save it again") -> Any:
+    """What is in a PyTorch file, on the CPU, without running code from it; mmap: tensors are read when they are used.
+
+    ValueError for a damaged file, with the `remedy`, and for one that holds other objects than tensors.
+    """
+    try:
+        return torch.load(path, mmap=mmap, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # other bytes than a pickle's make the unpickler fail in any way
+        with open(path, "rb") as file:
+            head = file.read(16)
+        reason = f"it begins with {head!r}" if head else "it is empty"
+        if head.startswith(_TORCH_HEADS):
+            if isinstance(error, UnpicklingError) and "Unsupported operand" not in str(error):
+                raise ValueError(
+                    f"{path} holds Python objects besides tensors, which are never read because they could run code: "
+                    "save only the tensors, torch.save({'model': checkpoint['model']}, path), where you trust the file"
+                ) from error
+            reason = f"{type(error).__name__} {str(error).partition('. ')[0]}".strip()
+        raise ValueError(f"{path} is not a whole PyTorch file ({reason}): {remedy}") from error
+
+
 def _read(path: Path) -> CheckpointFile:
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}: give the path of a .safetensors or {TORCH_SUFFIXES[0]} file")
@@ -98,7 +122,7 @@ def _read(path: Path) -> CheckpointFile:
             raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
     if path.suffix not in TORCH_SUFFIXES:
         raise ValueError(f"cannot tell the format of {path}: use .safetensors or one of {', '.join(TORCH_SUFFIXES)}")
-    return _unwrapped(_load_tensors_only(path), path)
+    return _unwrapped(load_torch_file(path), path)
 
 
 def load_backbone(
@@ -147,19 +171,6 @@ def save_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
-
-
-def _load_tensors_only(path: Path) -> Any:
-    """What torch.load gives with weights_only=True, its many errors turned into a sentence."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise ValueError(
-            f"{path} holds Python objects besides tensors, which are never read because they could run code: "
-            f"save only the tensors, torch.save({{'model': checkpoint['model']}}, path), where you trust the file"
-        ) from error
-    except (EOFError, RuntimeError) as error:
-        raise ValueError(f"{path} is not a whole PyTorch file ({error}): fetch or save it again") from error
 
 
 def _unwrapped(content: Any, path: Path) -> CheckpointFile:

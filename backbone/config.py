@@ -6,19 +6,21 @@ and wrong types are errors that name the key. The job declared here is training 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 ConfigT = TypeVar("ConfigT")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of a training, Lightning Fabric's names
 
 
 def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides: Sequence[str] = ()) -> ConfigT:
-    """Fill the dataclass `schema` from a YAML file, then from overrides such as "data.root=/data".
+    """Fill the dataclass `schema` from a YAML file, then from overrides: "data.root=/data"; "key=" empties a text.
 
     FileNotFoundError for a missing file; ValueError that names the key for an unknown one, a wrong type, a missing
     mandatory value or a value that the dataclass's own check refuses.
@@ -32,7 +34,9 @@ def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides
         config = OmegaConf.structured(schema)
         if path is not None:
             config = OmegaConf.merge(config, OmegaConf.load(path))
-        config = OmegaConf.merge(config, OmegaConf.from_dotlist(list(overrides)))
+        config = OmegaConf.merge(config, OmegaConf.from_dotlist([_with_text(schema, line) for line in overrides]))
+        if missing := sorted(OmegaConf.missing_keys(config)):  # every mandatory value of ours is a folder
+            raise ValueError(f"give {' and '.join(f'{key}=DIR' for key in missing)}: nothing else tells where that is")
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         key = f"{error.full_key}: " if error.full_key else ""
@@ -46,6 +50,31 @@ def config_from_dict(schema: type[ConfigT], values: dict[str, Any]) -> ConfigT:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values)))
     except OmegaConfBaseException as error:
         raise ValueError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from error
+
+
+def check_choice(key: str, value: str, choices: Sequence[str]) -> None:
+    """ValueError that names the key unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"unknown {key} {value!r}: use one of {', '.join(choices)}")
+
+
+def check_range(key: str, value: float, low: float, high: float = math.inf) -> None:
+    """ValueError that names the key unless the value is a finite number from low to high."""
+    if not (math.isfinite(value) and low <= value <= high):
+        expected = f"in [{low}, {high}]" if high < math.inf else f"{low} or more"
+        raise ValueError(f"{key} must be {expected}, got {value}")
+
+
+def _with_text(schema: type, override: str) -> str:
+    """An override, an empty one of a text field made an empty text, which YAML would read as none at all."""
+    key, _, value = override.partition("=")
+    *parents, name = key.split(".")
+    for parent in parents:
+        schema = get_type_hints(schema).get(parent) if is_dataclass(schema) else None
+    if value.strip() or not is_dataclass(schema) or get_type_hints(schema).get(name) is not str:
+        return override
+    is_mandatory = any(each.name == name and each.default is MISSING for each in fields(schema))
+    return f"{key}={MISSING if is_mandatory else repr('')}"
 
 
 DATA_FORMATS = ("folder", "cifar10", "cifar100", "inat2018", "inat2019", "list")
@@ -73,9 +102,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.drop_path is not None:
-            _check_range("model.drop_path", self.drop_path, 0, 1)
-        if self.num_classes < 0:
-            raise ValueError(f"model.num_classes must be 0 (ask the data) or more, got {self.num_classes}")
+            check_range("model.drop_path", self.drop_path, 0, 1)
+        check_range("model.num_classes", self.num_classes, 0)
 
 
 @dataclass
@@ -92,8 +120,9 @@ class ImageDataConfig:
     unreadable: str = "skip"  # a broken image: skip (logged, counted, in training replaced) or error
 
     def __post_init__(self) -> None:
-        _check_choice("data.format", self.format, DATA_FORMATS)
-        _check_choice("data.unreadable", self.unreadable, ("skip", "error"))
+        check_choice("data.format", self.format, DATA_FORMATS)
+        check_choice("data.unreadable", self.unreadable, ("skip", "error"))
+        check_range("data.num_workers", self.num_workers, 0)
 
 
 @dataclass
@@ -117,13 +146,14 @@ class AugmentConfig:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # divided by
 
     def __post_init__(self) -> None:
-        _check_choice("augment.crop", self.crop, ("resized", "padded"))
+        check_choice("augment.crop", self.crop, ("resized", "padded"))
         for name in ("flip", "erasing", "switch", "mix_probability", "label_smoothing"):
-            _check_range(f"augment.{name}", getattr(self, name), 0, 1)
-        _check_range("augment.min_area", self.min_area, 0.001, 1)
-        _check_range("augment.eval_crop", self.eval_crop, 0.1, 1)
-        if self.repeats < 1 or self.mixup < 0 or self.cutmix < 0:
-            raise ValueError("augment.repeats must be 1 or more, augment.mixup and augment.cutmix not negative")
+            check_range(f"augment.{name}", getattr(self, name), 0, 1)
+        check_range("augment.min_area", self.min_area, 0.001, 1)
+        check_range("augment.eval_crop", self.eval_crop, 0.1, 1)
+        check_range("augment.repeats", self.repeats, 1)
+        check_range("augment.mixup", self.mixup, 0)
+        check_range("augment.cutmix", self.cutmix, 0)
 
     @property
     def mixes(self) -> bool:
@@ -145,10 +175,10 @@ class ImageOptimConfig:
     ema_warmup: bool = False  # let the decay grow with the steps done, so that a short run forgets its start
 
     def __post_init__(self) -> None:
-        _check_choice("optim.name", self.name, ("adamw", "sgd"))
-        _check_range("optim.ema_decay", self.ema_decay, 0, 1)
-        if min(self.rate_per_512, self.final_rate, self.warmup_epochs, self.weight_decay, self.clip_norm) < 0:
-            raise ValueError("optim: rates, epochs, decays and norms are not negative")
+        check_choice("optim.name", self.name, ("adamw", "sgd"))
+        check_range("optim.ema_decay", self.ema_decay, 0, 1)
+        for name in ("rate_per_512", "final_rate", "warmup_epochs", "weight_decay", "clip_norm"):
+            check_range(f"optim.{name}", getattr(self, name), 0)
 
 
 @dataclass
@@ -166,10 +196,10 @@ class DistillConfig:
     std: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        _check_choice("distill.kind", self.kind, ("none", "soft", "hard"))
-        _check_choice("distill.soft_mean", self.soft_mean, ("elements", "images"))
-        _check_range("distill.alpha", self.alpha, 0, 1)
-        if self.tau <= 0:
+        check_choice("distill.kind", self.kind, ("none", "soft", "hard"))
+        check_choice("distill.soft_mean", self.soft_mean, ("elements", "images"))
+        check_range("distill.alpha", self.alpha, 0, 1)
+        if not 0 < self.tau < math.inf:
             raise ValueError(f"distill.tau must be above 0, got {self.tau}")
         if len(self.mean) not in (0, 3) or len(self.std) != len(self.mean):
             raise ValueError("distill.mean and distill.std are three numbers each, or both empty")
@@ -184,7 +214,7 @@ class RunConfig:
     epochs: int = 300
     batch_size: int = 1024  # images per step over all processes; repeats count like other images
     accumulate: int = 1  # forward passes a process splits its share of the batch into
-    precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
+    precision: str = "bf16-mixed"  # one of PRECISIONS; 32-true for exact runs
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     num_nodes: int = 1  # machines, under torchrun
     strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
@@ -195,11 +225,12 @@ class RunConfig:
     max_minutes: float = 0.0  # stop cleanly, resumable, after this long; 0: no limit
 
     def __post_init__(self) -> None:
-        _check_choice("run.strategy", self.strategy, ("ddp", "fsdp"))
+        check_choice("run.strategy", self.strategy, ("ddp", "fsdp"))
+        check_choice("run.precision", self.precision, PRECISIONS)
+        check_range("run.max_minutes", self.max_minutes, 0)
         counts = ("epochs", "batch_size", "accumulate", "devices", "num_nodes")
         for name in (*counts, "checkpoint_every", "evaluate_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"run.{name} must be 1 or more, got {getattr(self, name)}")
+            check_range(f"run.{name}", getattr(self, name), 1)
 
 
 @dataclass
@@ -214,13 +245,3 @@ class ImageTrainConfig:
     optim: ImageOptimConfig = field(default_factory=ImageOptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     run: RunConfig = field(default_factory=RunConfig)
-
-
-def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {key} {value!r}: use one of {', '.join(choices)}")
-
-
-def _check_range(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{key} must be in [{low}, {high}], got {value}")

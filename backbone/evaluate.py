@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.config import PRECISIONS
+from backbone.usage import UsageError, at_least, check_writable, checking_usage, report
+
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
     from torch import Tensor
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from backbone.score_report import Scores
 
 PROGRESS_SECONDS = 10.0
+HEADS = ("class", "distillation", "both")  # heads.py, which loads PyTorch
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,23 +39,21 @@ def main(arguments: list[str] | None = None) -> int:
     from backbone.config import ImageDataConfig
 
     try:
-        data = ImageDataConfig(
-            root=options.data,
-            format=options.data_format,
-            val_split=options.split,
-            train_split=options.train_split,
-            images_dir=options.images_dir,
-            category=options.category,
-            num_workers=options.workers,
-        )
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
+        with checking_usage():
+            data = ImageDataConfig(
+                root=options.data,
+                format=options.data_format,
+                val_split=options.split,
+                train_split=options.train_split,
+                images_dir=options.images_dir,
+                category=options.category,
+                num_workers=options.workers,
+            )
+            for path in filter(None, (options.output, options.per_class)):
+                check_writable(path)
         _run(options, data)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return report(error)
     return 0
 
 
@@ -64,16 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train-split", default="train", help="list, inat: the file whose classes count")
     parser.add_argument("--images-dir", default="", help="list: folder in DIR that paths start from")
     parser.add_argument("--category", default="name", help="inat: name, genus, family, ...")
-    parser.add_argument("--head", default="both", help="of a distilled model: class, distillation or both (default)")
-    parser.add_argument("--image-size", type=_count, help="px (default: the model's own)")
+    parser.add_argument(
+        "--head", default="both", choices=HEADS, help="of a distilled model: class, distillation or both (default)"
+    )
+    parser.add_argument("--image-size", type=at_least(1), help="px (default: the model's own)")
     parser.add_argument("--crop-ratio", type=_ratio, help="of the short side (default: the file's own, or .875)")
     parser.add_argument("--real", type=Path, metavar="JSON", help="ImageNet-ReaL labels: scored besides")
     parser.add_argument("--per-class", type=Path, metavar="CSV", help="write a row per class")
     parser.add_argument("--output", type=Path, metavar="JSON", help="write the numbers")
-    parser.add_argument("--batch-size", type=_count, default=64, help="images per pass (default: 64)")
-    parser.add_argument("--workers", type=int, default=4, help="loader processes per process (default: 4)")
-    parser.add_argument("--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed")
-    parser.add_argument("--devices", type=_count, default=1, help="processes, one per GPU where there are GPUs")
+    parser.add_argument("--batch-size", type=at_least(1), default=64, help="images per pass (default: 64)")
+    parser.add_argument("--workers", type=at_least(0), default=4, help="loader processes per process (default: 4)")
+    parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="32-true, bf16-mixed or 16-mixed")
+    parser.add_argument("--devices", type=at_least(1), default=1, help="processes, one per GPU where there are GPUs")
     return parser
 
 
@@ -185,14 +189,16 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     from backbone.datasets import open_images
     from backbone.heads import with_head
     from backbone.real_labels import read_real_labels
-    from backbone.run_state import PRECISIONS, open_fabric
+    from backbone.run_state import open_fabric
     from backbone.score_report import scores_in_words, write_per_class, write_scores
 
-    if options.precision not in PRECISIONS:
-        raise ValueError(f"unknown precision {options.precision!r}: use one of {', '.join(PRECISIONS)}")
     if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
-        raise ValueError(f"--devices {options.devices}, but this machine has {torch.cuda.device_count()} GPUs")
-    classifier = open_model(options.model)
+        raise UsageError(f"--devices {options.devices}, but this machine has {torch.cuda.device_count()} GPUs")
+    with checking_usage(FileNotFoundError):  # the data before the model, which may have to be fetched
+        images = open_images(data, is_train=options.split == options.train_split)
+        if options.real:  # the number of classes is the model's
+            read_real_labels(options.real, sys.maxsize).check_names(map(images.name, range(len(images))))
+        classifier = open_model(options.model)
     classifier = replace(classifier, model=with_head(classifier.model, options.head))
     dimensions = classifier.dimensions
     size_px = options.image_size or dimensions.image_size_hw[0]
@@ -200,11 +206,8 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     if size_px % patch_size or (not options.image_size and len(set(dimensions.image_size_hw)) > 1):
         raise ValueError(f"give --image-size as a multiple of the patch size {patch_size}, got {size_px}")
     crop_ratio = options.crop_ratio or classifier.input.eval_crop
-    images = with_labels_of(classifier, open_images(data, is_train=options.split == options.train_split))
-    real = None
-    if options.real:
-        real = read_real_labels(options.real, dimensions.num_classes)
-        real.check_names(images.name(index) for index in range(len(images)))
+    images = with_labels_of(classifier, images)
+    real = read_real_labels(options.real, dimensions.num_classes) if options.real else None
 
     fabric = open_fabric(options.precision, options.devices)
     if fabric.is_global_zero and "keys" in classifier.record:
@@ -251,13 +254,6 @@ def _share(num_images: int, batch_size: int, rank: int, world_size: int) -> list
 
 def _are_numbers(names: tuple[str, ...]) -> bool:
     return all(name.isdecimal() for name in names)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
-    return number
 
 
 def _ratio(text: str) -> float:

@@ -21,10 +21,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from backbone import sharding
-from backbone.checkpoint import save_atomically
+from backbone.checkpoint import load_torch_file, save_atomically
+from backbone.config import PRECISIONS
 
 log = logging.getLogger(__name__)
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+CHECKPOINT_ENTRIES = {"model", "optimizer", "averaged", "scaler", "step", "plan"}
 STRATEGIES = ("ddp", "fsdp")  # every process holds the whole model, or a share of it
 
 
@@ -142,7 +143,7 @@ def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) 
 def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> bool:
     """Fill `state` from the checkpoint at `path`, if there is one.
 
-    ValueError where the run was planned otherwise, or where machines do not see the same file.
+    ValueError where the file is damaged or of a run planned otherwise, or where machines do not see the same file.
     """
     is_there = path.is_file()
     if is_there != fabric.broadcast(is_there):
@@ -152,7 +153,9 @@ def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]
             leftover.unlink(missing_ok=True)
     if not is_there:
         return False
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    saved = load_torch_file(path, remedy="delete it to start again, or give another output_dir")
+    if not isinstance(saved, Mapping) or CHECKPOINT_ENTRIES - saved.keys():
+        raise ValueError(f"{path} is no checkpoint of a run: delete it to start again, or give another output_dir")
     before = saved["plan"]
     changed = [f"{key} {before.get(key)}, now {value}" for key, value in plan.items() if before.get(key) != value]
     if changed:

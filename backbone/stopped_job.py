@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 TORCHRUN_VARIABLE = "TORCHELASTIC_RUN_ID"
@@ -66,20 +67,26 @@ def report_lost_connection(error: RuntimeError) -> int:
 def _say(what: str, path: Path) -> None:
     rest = "no checkpoint was written yet: the same command starts again"
     if path.is_file():
-        step = _step_of(path)
-        rest = f"step {step} is safe in {path}: the same command goes on from step {step}"
+        try:
+            step = _step_of(path)
+            rest = f"step {step} is safe in {path}: the same command goes on from step {step}"
+        except (OSError, ValueError) as error:
+            rest = str(error)
     sys.stderr.write(f"error: {what}; {rest}\n")  # in one piece: several processes write
     sys.stderr.flush()
 
 
-def _step_of(path: Path) -> int | str:
-    """The step of a checkpoint, read without its weights. Not remembered: who wrote it may be who was killed."""
-    import torch
+def _step_of(path: Path) -> int:
+    """The step of a checkpoint, read without its weights. Not remembered: who wrote it may be who was killed.
 
-    try:
-        return torch.load(path, mmap=True, map_location="cpu", weights_only=True)["step"]
-    except (OSError, RuntimeError, KeyError) as error:
-        return f"? ({error})"
+    ValueError for a damaged file.
+    """
+    from backbone.checkpoint import load_torch_file
+
+    content = load_torch_file(path, mmap=True, remedy="delete it to start again")
+    if not isinstance(content, Mapping) or "step" not in content:
+        raise ValueError(f"{path} is no checkpoint of a run: delete it to start again")
+    return content["step"]
 
 
 def _hold() -> None:

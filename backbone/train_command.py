@@ -6,9 +6,23 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
-Config = TypeVar("Config")
+from backbone.usage import checking_usage, report
+
+
+class _Data(Protocol):
+    root: str
+
+
+class _TrainingConfig(Protocol):
+    """What the configurations of both trainings have."""
+
+    data: _Data
+
+
+Config = TypeVar("Config", bound=_TrainingConfig)
 
 
 def run_training(
@@ -23,6 +37,7 @@ def run_training(
 ) -> int:
     """Read the command line, train, and return the exit status: 0 done or paused, 1 failed, 2 usage.
 
+    Usage includes a data folder that is not there.
     `module`, `configs` (a folder) and `data_root` (an example) are for the help; `load` gets file and overrides.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
@@ -31,15 +46,13 @@ def run_training(
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        config = load(options.config, options.overrides)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
+        with checking_usage():
+            config = load(options.config, options.overrides)
+            if not Path(config.data.root).is_dir():
+                raise FileNotFoundError(f"no folder {config.data.root}: give data.root=DIR, where the data set lies")
         train(config)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return report(error)
     except RuntimeError as error:
         from backbone.stopped_job import is_lost_connection, report_lost_connection
 

@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.usage import UsageError, at_least, check_writable, checking_usage, report
+
 if TYPE_CHECKING:
     import torch
 
@@ -39,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        with checking_usage():
+            _check_paths(options)
+        device = _device(options.device)
         subject = _subject(options, device)
         machine = machine_in_words(device).splitlines()
         print("\n".join(machine), flush=True)
@@ -56,12 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
                 progress=lambda line: print(line, file=sys.stderr, flush=True),
             )
     except (ValueError, OSError, ImportError, PdfError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return report(error)
     not_measured = ["a GPU: there is none"] if device.type == "cpu" else []
     if options.peers != "all":
         not_measured.append(f"all else that is installed (--peers {options.peers})")
-    report = Report(
+    measurement = Report(
         machine=machine,
         command=shlex.join(
             ["python", "-m", "layoutdeit.benchmark", *(sys.argv[1:] if arguments is None else arguments)]
@@ -73,10 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
         not_measured=not_measured,
         **vars(measured),
     )
-    print(in_words(report))
+    print(in_words(measurement))
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(measurement.to_dict(), indent=1) + "\n", encoding="utf-8")
     return 0
 
 
@@ -90,21 +93,40 @@ def _parser() -> argparse.ArgumentParser:
         help="the DeiT-B detector of arXiv:2203.02378 at 800 px, random weights",
     )
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="arithmetic of ours [%(default)s]")
-    add("--threads", type=_count, metavar="N", help="of torch [one per core]")
+    add("--threads", type=at_least(1), metavar="N", help="of torch [one per core]")
     add("--device", help="torch device [cuda where there is one, otherwise cpu]")
     add("--pages", type=Path, default=SAMPLE, metavar="DIR|FILE", help="documents to analyse [the sample paper]")
-    add("--num-pages", type=_count, default=8, metavar="N", help="of them, the first so many [%(default)s]")
+    add("--num-pages", type=at_least(1), default=8, metavar="N", help="of them, the first so many [%(default)s]")
     add("--seconds", type=float, default=3.0, help="per measurement, at least [%(default)s]")
     add("--peers", choices=("all", "engines", "none"), default="all", help="what is timed beside ours [%(default)s]")
     add("--out", type=Path, metavar="FILE.json", help="write the numbers")
     return parser
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
-    return number
+def _check_paths(options: argparse.Namespace) -> None:
+    """ValueError or OSError unless the model, the pages and the place to write to are there."""
+    from layoutdeit.model_registry import resolve_model
+
+    if options.published_size and options.model is not None:
+        raise ValueError("--published-size has random weights: leave out --model")
+    if not options.published_size and not (model := resolve_model(options.model)).is_file():
+        raise FileNotFoundError(f"no model file at {model}: give the name of a known model or a .safetensors file")
+    if not options.pages.exists():
+        raise FileNotFoundError(f"no file or folder {options.pages}: give documents with --pages")
+    if options.out is not None:
+        check_writable(options.out)
+
+
+def _device(name: str | None) -> torch.device:
+    """The device asked for. UsageError for a name that PyTorch does not know, or a device that is not there."""
+    import torch
+
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter from a PyTorch that was built without that device
+        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
+    return device
 
 
 def _subject(options: argparse.Namespace, device: torch.device) -> Subject:
@@ -122,8 +144,6 @@ def _subject(options: argparse.Namespace, device: torch.device) -> Subject:
         loaded = load_model(options.model, device=device, precision=options.precision)
         _, _, state = read_model_file(resolve_model(options.model))
         return Subject(loaded.detector, loaded.config, loaded.info, state)
-    if options.model is not None:
-        raise ValueError("--published-size has random weights: leave out --model")
     torch.manual_seed(0)
     config = DetectorConfig()
     detector = build_detector(config).to(device).eval()

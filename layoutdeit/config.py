@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from backbone.config import PRECISIONS, check_choice, check_range
 from layoutdeit.labels import NUM_CLASSES
 
 
@@ -51,6 +52,12 @@ class ProposalConfig:
     proposals: int = 1000  # handed to the heads at inference
     nms_iou: float = 0.7
 
+    def __post_init__(self) -> None:
+        for name in ("positive_iou", "negative_iou", "nms_iou"):
+            check_range(f"proposals.{name}", getattr(self, name), 0, 1)
+        for name in ("anchors_per_image", "train_candidates", "train_proposals", "candidates", "proposals"):
+            check_range(f"proposals.{name}", getattr(self, name), 1)
+
 
 @dataclass
 class HeadConfig:
@@ -69,6 +76,11 @@ class HeadConfig:
     detections_per_page: int = 100
 
     def __post_init__(self) -> None:
+        for name in ("positive_fraction", "positive_iou", "min_score", "nms_iou"):
+            check_range(f"heads.{name}", getattr(self, name), 0, 1)
+        for name in ("canonical_box_size", "box_dim", "rois_per_image", "mask_dim", "detections_per_page"):
+            check_range(f"heads.{name}", getattr(self, name), 1)
+        check_range("heads.mask_layers", self.mask_layers, 0)
         ious = self.cascade_ious
         if ious and not (2 <= len(ious) <= 3 and ious[0] == self.positive_iou and sorted(ious) == list(ious)):
             raise ValueError(
@@ -90,6 +102,8 @@ class DetectorConfig:
     fit_to_ink: bool = False  # move found boxes to the lines and rules of the page (fit.py): pays for small inputs
 
     def __post_init__(self) -> None:
+        check_range("channels", self.channels, 1)
+        check_range("num_classes", self.num_classes, 1)
         if len(self.proposals.anchor_sizes) != 5:
             raise ValueError(
                 f"proposals.anchor_sizes needs 5 sizes, for strides 4, 8, 16, 32, 64, got {self.proposals.anchor_sizes}"
@@ -111,7 +125,12 @@ class DataConfig:
     crop_range_px: tuple[int, int] = (384, 600)  # sides of that part
 
     def __post_init__(self) -> None:
-        _check_choice("data.augmentation", self.augmentation, ("varied", "published"))
+        check_choice("data.augmentation", self.augmentation, ("varied", "published"))
+        check_range("data.num_workers", self.num_workers, 0)
+        check_range("data.crop_probability", self.crop_probability, 0, 1)
+        low, high = self.crop_range_px
+        if not 1 <= low <= high:
+            raise ValueError(f"data.crop_range_px needs two rising sides from 1 px on, got {list(self.crop_range_px)}")
 
 
 @dataclass
@@ -129,7 +148,11 @@ class OptimConfig:
     ema_decay: float = 0.0  # average of the weights used for evaluation and export; 0: the weights themselves
 
     def __post_init__(self) -> None:
-        _check_choice("optim.schedule", self.schedule, ("warmup_cosine", "detectron2"))
+        check_choice("optim.schedule", self.schedule, ("warmup_cosine", "detectron2"))
+        for name in ("learning_rate", "weight_decay", "warmup_steps", "clip_norm"):
+            check_range(f"optim.{name}", getattr(self, name), 0)
+        check_range("optim.final_ratio", self.final_ratio, 0, 1)
+        check_range("optim.ema_decay", self.ema_decay, 0, 1)
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"optim.layer_decay must be above 0 and at most 1, got {self.layer_decay}")
 
@@ -147,7 +170,7 @@ class TrainConfig:
     keep_detector: bool = False  # take the detector's settings from the model of init_from; those above are not read
     num_steps: int = 60_000
     batch_size: int = 16  # pages per step over all processes
-    precision: str = "bf16-mixed"  # Lightning Fabric's names; 32-true for exact runs
+    precision: str = "bf16-mixed"  # one of backbone.config.PRECISIONS; 32-true for exact runs
     seed: int = 0
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
@@ -160,15 +183,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "batch_size", "devices", "checkpoint_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        _check_choice("strategy", self.strategy, ("ddp", "fsdp"))
+            check_range(name, getattr(self, name), 1)
+        for name in ("eval_every", "num_pictures", "max_minutes"):
+            check_range(name, getattr(self, name), 0)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("strategy", self.strategy, ("ddp", "fsdp"))
         if self.strategy == "fsdp" and self.engine != "torchvision":
             raise ValueError(f"strategy=fsdp cuts the torchvision engine alone, got engine={self.engine}: use ddp")
         if self.keep_detector and not self.init_from:
             raise ValueError("keep_detector needs init_from: the model whose detector to keep")
-
-
-def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {key} {value!r}: use one of {', '.join(choices)}")

@@ -15,6 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone.config import PRECISIONS as AUTOCAST_PRECISIONS
+from backbone.usage import at_least, check_writable, checking_usage, report
+from layoutdeit.engines import ENGINES
+
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
@@ -22,20 +26,23 @@ if TYPE_CHECKING:
     from layoutdeit.publaynet import PageDataset
     from layoutdeit.weights import LoadedModel
 
+CAST_PRECISIONS = ("fp32", "bf16", "auto")  # weights as an analysis has them: engines/precision.py
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line, evaluate, and return the exit status: 0 done, 1 failed, 2 usage."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-
-    from backbone.run_state import open_fabric
-    from layoutdeit.engines.precision import PRECISIONS
-    from layoutdeit.loop import detect_pages
-    from layoutdeit.publaynet import PageDataset, read_annotations
-    from layoutdeit.weights import load_model
-
     try:
-        is_cast = options.precision in PRECISIONS  # weights as an analysis has them; otherwise Lightning's names
+        with checking_usage():
+            _check_paths(options)
+
+        from backbone.run_state import open_fabric
+        from layoutdeit.loop import detect_pages
+        from layoutdeit.publaynet import PageDataset, read_annotations
+        from layoutdeit.weights import load_model
+
+        is_cast = options.precision in CAST_PRECISIONS
         fabric = open_fabric("32-true" if is_cast else options.precision, options.devices)
         precision = options.precision if is_cast else "fp32"
         loaded = load_model(options.model, engine=options.engine, device=fabric.device, precision=precision)
@@ -44,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         with fabric.rank_zero_first(local=True):  # a large file is parsed once
             annotations = read_annotations(options.annotations)
         dataset = PageDataset(annotations, options.images, None)
+        if not len(dataset):
+            raise ValueError(f"{options.annotations} names no pages: there is nothing to evaluate on")
         if fabric.is_global_zero:
             print("\n".join(dataset.report_lines()), file=sys.stderr)
         with_masks = loaded.config.heads.mask_layers > 0 and not options.no_masks
@@ -64,8 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             _report(options, loaded, dataset, found, with_masks, seconds)
         fabric.barrier()
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return report(error)
     return 0
 
 
@@ -76,19 +84,53 @@ def _parser() -> argparse.ArgumentParser:
     add("--annotations", required=True, type=Path, help="COCO file with PubLayNet's categories")
     add("--images", required=True, type=Path, help="folder of the pictures it names")
     add("--output", type=Path, default=Path("metrics.json"), help="where to write the numbers")
-    add("--engine", default="torchvision", help="engine that runs the model")
+    add("--engine", default="torchvision", choices=ENGINES, help="engine that runs the model")
     add("--no-masks", action="store_true", help="boxes only: quicker")
     add("--no-fit", action="store_true", help="the network's own boxes, not moved to the ink of the page")
     add("--detections", type=Path, metavar="FILE", help="write what was found as COCO results")
     add("--ablate", action="store_true", help="AP and overlaps with and without each clean-up rule")
     add("--gallery", type=Path, metavar="FILE", help="write the worst pages, drawn, as one HTML file")
-    add("--gallery-pages", type=int, default=40, metavar="N")
-    add("--bootstrap", type=int, default=200, metavar="N", help="resamples of pages for intervals of AP; 0: none")
-    add("--batch-size", type=int, default=1, metavar="N", help="pages of the same size at once")
-    add("--workers", type=int, default=0, metavar="N", help="loader processes per process")
-    add("--devices", type=int, default=1, metavar="N", help="processes on this machine; under torchrun its own count")
-    add("--precision", default="32-true", help="32-true, bf16-mixed, 16-mixed; or auto, bf16: as analyze has it")
+    add("--gallery-pages", type=at_least(1), default=40, metavar="N")
+    add(
+        "--bootstrap",
+        type=at_least(0),
+        default=200,
+        metavar="N",
+        help="resamples of pages for intervals of AP; 0: none",
+    )
+    add("--batch-size", type=at_least(1), default=1, metavar="N", help="pages of the same size at once")
+    add("--workers", type=at_least(0), default=0, metavar="N", help="loader processes per process")
+    add(
+        "--devices",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="processes on this machine; under torchrun its own count",
+    )
+    add(
+        "--precision",
+        default="32-true",
+        choices=(*AUTOCAST_PRECISIONS, *CAST_PRECISIONS),
+        help="32-true, bf16-mixed, 16-mixed; or auto, bf16, fp32: as analyze has it",
+    )
     return parser
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """ValueError or OSError unless the model, the pages and the places to write to are there."""
+    from layoutdeit.model_registry import resolve_model
+
+    model = resolve_model(options.model)
+    if not model.is_file():
+        raise FileNotFoundError(f"no model file at {model}: give the name of a known model or a .safetensors file")
+    if not options.annotations.is_file():
+        raise FileNotFoundError(
+            f"no annotations at {options.annotations}: expected a COCO file with PubLayNet's categories"
+        )
+    if not options.images.is_dir():
+        raise FileNotFoundError(f"no folder {options.images}: give that of the pictures that the annotations name")
+    for path in filter(None, (options.output, options.detections, options.gallery)):
+        check_writable(path)
 
 
 def _progress(fabric: Fabric) -> Any:
@@ -125,6 +167,8 @@ def _report(
     )
     from layoutdeit.gallery import page_scores, write_gallery
 
+    if not found.image_ids:
+        raise ValueError(f"none of the {len(dataset)} pages can be read; the first: {found.broken[0]}")
     truth = load_truth(options.annotations)
     tables = {}
     matches = {}

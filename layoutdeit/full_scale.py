@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.usage import at_least, report
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -26,19 +28,22 @@ PAGE_WH = (601, 792)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, make the tree if it is not there, measure it. Returns the exit status, 0."""
+    """Read the command line, make the tree if it is not there, measure it; 0 done, 1 failed, 2 usage."""
     parser = argparse.ArgumentParser(prog="python -m layoutdeit.full_scale", description=__doc__.splitlines()[0])
     parser.add_argument("tree", type=Path, metavar="DIR")
-    parser.add_argument("--pages", type=int, default=PUBLAYNET_PAGES)
-    parser.add_argument("--workers", type=int, default=4, help="loader processes")
-    parser.add_argument("--batches", type=int, default=50, help="batches of 16 to load")
+    parser.add_argument("--pages", type=at_least(1), default=PUBLAYNET_PAGES)
+    parser.add_argument("--workers", type=at_least(0), default=4, help="loader processes")
+    parser.add_argument("--batches", type=at_least(1), default=50, help="batches of 16 to load")
     options = parser.parse_args(arguments)
-    if not (options.tree / "train.json").is_file():
-        started = time.perf_counter()
-        make_tree(options.tree, options.pages)
-        print(f"made {options.tree} in {time.perf_counter() - started:.0f} s", flush=True)
-    for line in measure(options.tree, num_workers=options.workers, num_batches=options.batches):
-        print(line, flush=True)
+    try:
+        if not (options.tree / "train.json").is_file():
+            started = time.perf_counter()
+            make_tree(options.tree, options.pages)
+            print(f"made {options.tree} in {time.perf_counter() - started:.0f} s", flush=True)
+        for line in measure(options.tree, num_workers=options.workers, num_batches=options.batches):
+            print(line, flush=True)
+    except (ValueError, OSError) as error:
+        return report(error)
     return 0
 
 

@@ -109,8 +109,9 @@ def resolve_model(name_or_path: str | Path | None) -> Path:
 def pull_model(name: str, *, mirrors: Sequence[str] = (), progress: Progress | None = None) -> Path:
     """Bring a known model to this machine, checked, and return its file; nothing is asked for what is here already.
 
-    A published original is fetched into the cache and converted there (float32, exact); it stays beside the model.
-    mirrors: as fetch_file takes them, tried first. ValueError or ConnectionError say in a sentence what failed.
+    A published original is fetched into the cache and converted there (float32, exact); it stays beside the model, but
+    goes again where it cannot be converted, so that another place can be tried. mirrors: as fetch_file takes them,
+    tried first. ValueError or ConnectionError say in a sentence what failed.
     """
     entry = _entry(name)
     if entry.original is None or find_model(name) is not None:
@@ -122,10 +123,24 @@ def pull_model(name: str, *, mirrors: Sequence[str] = (), progress: Progress | N
     from layoutdeit.detector_conversion import convert_file
 
     path = weights_dir() / f"{name}.safetensors"
-    convert_file(original, path)
+    try:
+        convert_file(original, path)
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:  # whatever tensors of another kind lead to
+        raise ValueError(_refuse(name, original, error)) from error
     record = {"name": name, "sha256": file_sha256(path), "num_bytes": path.stat().st_size}
     write_record(path, {**record, "converted_from": read_record(original)})
     return path
+
+
+def _refuse(name: str, original: Path, error: Exception) -> str:
+    """Remove an original that cannot be converted, with its record, if it was fetched; say what was wrong with it."""
+    reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    record_path, place = original.with_name(f"{original.name}.json"), (read_record(original) or {}).get("url")
+    if place is None:  # put there by hand, and maybe its owner's only copy
+        return f"{original} cannot be converted ({reason}): delete it and {record_path.name}, and pull {name} again"
+    original.unlink(missing_ok=True)
+    record_path.unlink(missing_ok=True)
+    return f"what came from {place} cannot be converted ({reason}) and was removed: name another --mirror for {name}"
 
 
 def check_model(name: str) -> str:

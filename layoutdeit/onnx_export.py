@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 OPSET = 17
 PORTRAIT = 2**0.5  # height over width of an A4 page, the longer of the usual two
 BOX_TOLERANCE_PX, SCORE_TOLERANCE = 0.05, 1e-4
-INSTALLATION = 'exporting needs onnx and onnxruntime: pip install "layoutdeit[onnx]"'
+INSTALLATION = "exporting needs onnx and onnxruntime: pip install -e '.[onnx]' in the project's folder"
+
+
+class SizeError(ValueError):
+    """A page size that a model cannot be exported for."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,17 @@ class PageNetwork(nn.Module):
         _, (found,) = self.detector.find((page - self.mean) / self.std, [size_hw])
         return found.boxes, found.labels, found.scores
 
+    def num_proposals(self, page: Tensor) -> int:
+        """How many places of a page the box head looks at; the file looks at as many on every page."""
+        counts: list[int] = []
+        hook = self.detector.rpn.register_forward_hook(lambda _, __, result: counts.append(len(result[0][0])))
+        try:
+            with torch.no_grad():
+                self(page)
+        finally:
+            hook.remove()
+        return counts[0]
+
 
 def export_onnx(
     detector: TorchvisionDetector, path: str | Path, size_hw: tuple[int, int] | None = None, *, sha256: str = ""
@@ -61,8 +76,11 @@ def export_onnx(
 
     sha256, of the model file it came from, is written into the file.
 
-    ImportError without onnx; ValueError for a size that the network cannot take, or where the file's answers differ.
+    ImportError without onnx; SizeError for a size that the network cannot take, ValueError for another kind of name or
+    where the file's answers differ.
     """
+    if Path(path).suffix != ".onnx":
+        raise ValueError(f"cannot write {path}: the name of an ONNX file ends in .onnx")
     try:
         import onnx
         import onnxruntime  # noqa: F401 (needed to compare)
@@ -72,9 +90,16 @@ def export_onnx(
     short_side = settings.short_side
     size_hw = size_hw or (_round_up(round(short_side * PORTRAIT)), _round_up(short_side))
     if any(side < SIZE_DIVISOR or side % SIZE_DIVISOR for side in size_hw):
-        raise ValueError(f"the sides of an exported model are multiples of {SIZE_DIVISOR} px, got {size_hw}")
+        raise SizeError(f"the sides of an exported model are multiples of {SIZE_DIVISOR} px, got {size_hw}")
     network = PageNetwork(detector).eval().requires_grad_(False)
-    pages = [_drawn_page(size_hw), torch.ones(1, 3, *size_hw)]
+    pages = _pages(size_hw)
+    if not _has_room(network, pages):
+        sides = range(SIZE_DIVISOR, max(short_side, *size_hw) + 1, SIZE_DIVISOR)
+        least = next((side for side in sides if _has_room(network, _pages((side, side)))), None)
+        raise SizeError(
+            f"pages of {size_hw[0]} x {size_hw[1]} px are too small for the {detector.config.proposals.proposals} "
+            f"proposals of this model: its least size is {f'{least} x {least} px' if least else 'larger yet'}"
+        )
     metadata = {
         "labels": json.dumps(LABEL_NAMES),
         "padding": json.dumps(settings.mean),  # what fills the page where the picture is smaller
@@ -104,6 +129,12 @@ def export_onnx(
     return ExportedModel(size_hw, *(max(column) for column in zip(*differences, strict=True)))
 
 
+def _has_room(network: PageNetwork, pages: list[Tensor]) -> bool:
+    """Whether every page gives all proposals: their number becomes a constant of the file."""
+    wanted = network.detector.config.proposals.proposals
+    return all(network.num_proposals(page) == wanted for page in pages)
+
+
 def _differences(network: PageNetwork, path: Path, pages: list[Tensor]) -> list[tuple[float, float]]:
     """Largest difference of boxes and of scores on each page; ValueError where they mean another answer."""
     import onnxruntime
@@ -113,7 +144,10 @@ def _differences(network: PageNetwork, path: Path, pages: list[Tensor]) -> list[
     for page in pages:
         with torch.no_grad():
             boxes, labels, scores = network(page)
-        others = [torch.from_numpy(part) for part in session.run(None, {"page": page.numpy()})]
+        try:
+            others = [torch.from_numpy(part) for part in session.run(None, {"page": page.numpy()})]
+        except Exception as error:  # onnxruntime's errors have no class in common
+            raise ValueError(f"onnxruntime cannot run the exported model: {str(error).splitlines()[0]}") from error
         same_labels = torch.equal(labels, others[1])
         if not same_labels:
             raise ValueError(
@@ -127,6 +161,11 @@ def _differences(network: PageNetwork, path: Path, pages: list[Tensor]) -> list[
             raise ValueError(f"the exported model's answers are off by {box:.2g} px and a score of {score:.2g}")
         found.append((box, score))
     return found
+
+
+def _pages(size_hw: tuple[int, int]) -> list[Tensor]:
+    """What a model is compared on: a drawn page and a blank one, (1, 3, H, W) each."""
+    return [_drawn_page(size_hw), torch.ones(1, 3, *size_hw)]
 
 
 def _drawn_page(size_hw: tuple[int, int]) -> Tensor:

@@ -166,10 +166,37 @@ def train(config: TrainConfig) -> Path | None:
 
 
 def _load(path: str, overrides: list[str]) -> TrainConfig:
-    from backbone.config import load_config
+    """The configuration, and what it names is there. ValueError or FileNotFoundError."""
+    from backbone.config import check_choice, load_config
     from layoutdeit.config import TrainConfig
+    from layoutdeit.engines import ENGINES
 
-    return load_config(TrainConfig, path, overrides)
+    config = load_config(TrainConfig, path, overrides)
+    check_choice("engine", config.engine, ENGINES)
+    for split in filter(None, (config.data.train_split, config.data.val_split)):
+        annotations = Path(config.data.root) / f"{split}.json"
+        if not annotations.is_file():
+            raise FileNotFoundError(
+                f"no annotations at {annotations}: expected PubLayNet's tree in data.root, {split}.json beside {split}/"
+            )
+    _check_start(config.init_from)
+    return config
+
+
+def _check_start(init_from: str) -> None:
+    """FileNotFoundError unless init_from is empty, or a file, a folder or a name that can be looked for."""
+    from layoutdeit.model_registry import MODELS, resolve_model
+
+    if init_from in MODELS:
+        resolve_model(init_from)
+    elif not Path(init_from).exists():
+        from backbone.published import PUBLISHED
+
+        if init_from not in PUBLISHED:
+            raise FileNotFoundError(
+                f"no file at {init_from} to start from: give init_from=FILE, or one of the names {', '.join(MODELS)}, "
+                f"or for the backbone alone {', '.join(PUBLISHED)}"
+            )
 
 
 def _has_bf16() -> bool:

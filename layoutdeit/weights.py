@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone.config import load_config
+from backbone.usage import UsageError, checking_usage, report
 from layoutdeit.config import DetectorConfig
 from layoutdeit.detector_file import PRECISIONS, is_model_file, read_model_file, save_model
 from layoutdeit.engines import build_detector
@@ -142,8 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options)
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return report(error)
 
 
 def _list() -> int:
@@ -169,7 +170,7 @@ def _description(name: str) -> Iterator[str]:
 def _pull(options: argparse.Namespace) -> int:
     unknown = [name for name in options.names if name not in MODELS]
     if unknown:
-        raise ValueError(f"unknown models: {', '.join(unknown)}; known: {', '.join(MODELS)}")
+        raise UsageError(f"unknown models: {', '.join(unknown)}; known: {', '.join(MODELS)}")
     for name in options.names:
         path = pull_model(name, mirrors=options.mirror, progress=_progress(name))
         print(f"{name}: {path}")
@@ -191,6 +192,9 @@ def _progress(name: str) -> Callable[[int, int | None], None]:
 
 def _verify(options: argparse.Namespace) -> int:
     names = options.names or [name for name in MODELS if find_model(name) is not None]
+    with checking_usage(ValueError):
+        for name in set(names) - MODELS.keys():
+            resolve_model(name)
     num_failed = 0
     for name in names:
         try:
@@ -205,14 +209,17 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    if options.target.exists() and not options.overwrite:
-        raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
-    from layoutdeit.detector_conversion import convert_file, settings_as_overrides
+    from layoutdeit.detector_conversion import TORCH_SUFFIXES, convert_file, settings_as_overrides
 
+    _check_target(options, (".safetensors", *TORCH_SUFFIXES))
+    with checking_usage():
+        source = _existing(options.source)
+        like = None if options.like is None else _existing(options.like)
     settings = options.settings
-    if options.like is not None:
-        settings = [*settings_as_overrides(read_model_file(resolve_model(options.like))[0]), *settings]
-    source = resolve_model(options.source) if options.source in MODELS else options.source
+    if like is not None:
+        settings = [*settings_as_overrides(read_model_file(like)[0]), *settings]
+    with checking_usage():
+        load_config(DetectorConfig, overrides=settings)
     for line in convert_file(source, options.target, settings, precision=options.precision):
         print(line)
     print(f"wrote {options.target}")
@@ -220,19 +227,38 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    if options.target.exists() and not options.overwrite:
-        raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
-    from layoutdeit.onnx_export import export_onnx
-
+    _check_target(options, (".onnx",))
+    with checking_usage():
+        source = _existing(options.source)
     size_hw = None if options.size is None else (options.size[0], options.size[1])
-    loaded = load_model(options.source)
-    done = export_onnx(loaded.detector, options.target, size_hw, sha256=loaded.info.sha256)
+
+    from layoutdeit.onnx_export import SizeError, export_onnx
+
+    loaded = load_model(source)
+    with checking_usage(SizeError):
+        done = export_onnx(loaded.detector, options.target, size_hw, sha256=loaded.info.sha256)
     height, width = done.size_hw
     print(f"wrote {options.target}: pages of {height} x {width} px (height x width)")
     print(
         f"on a drawn and a blank page, onnxruntime differs from PyTorch by {done.box_px:.2g} px, {done.score:.2g} score"
     )
     return 0
+
+
+def _check_target(options: argparse.Namespace, suffixes: tuple[str, ...]) -> None:
+    """UsageError for a name of another kind; ValueError for a file that is there and is not to be replaced."""
+    if options.target.suffix not in suffixes:
+        raise UsageError(f"cannot tell the format of {options.target}: expected a name in {' or '.join(suffixes)}")
+    if options.target.exists() and not options.overwrite:
+        raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
+
+
+def _existing(name_or_path: str) -> Path:
+    """The file of a model given by name or by path. ValueError or FileNotFoundError where there is none."""
+    path = resolve_model(name_or_path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}: give the name of a known model or the path of a file")
+    return path
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_machine_is_named():
         (["--data", "/nowhere"], "no folder /nowhere"),
         (["--precisions", "fp8"], "unknown precision 'fp8'"),
         (["--batch-size", "0"], "expected 1 or more, got 0"),
-        (["--workers", "-1"], "--workers is 0 or more, got -1"),
+        (["--workers", "-1"], "expected 0 or more, got -1"),
     ],
 )
 def test_usage_errors_are_sentences(capsys, options, said):

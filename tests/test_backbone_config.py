@@ -77,7 +77,11 @@ def test_defaults_are_the_recipe_of_the_paper():
         ("augment.repeats=0", "augment.repeats"),
         ("augment.crop=none", "augment.crop"),
         ("optim.name=lamb", "optim.name"),
-        ("optim.weight_decay=-1", "not negative"),
+        ("augment.mixup=-1", "augment.mixup must be 0 or more"),
+        ("optim.weight_decay=-1", "optim.weight_decay must be 0 or more, got -1"),
+        ("optim.rate_per_512=nan", "optim.rate_per_512 must be 0 or more, got nan"),
+        ("run.precision=foo", "unknown run.precision 'foo': use one of 32-true"),
+        ("run.max_minutes=-1", "run.max_minutes must be 0 or more"),
         ("distill.kind=firm", "distill.kind"),
         ("distill.kind=hard", "needs distill.weights"),
         ("distill.tau=0", "distill.tau"),
@@ -90,3 +94,7 @@ def test_defaults_are_the_recipe_of_the_paper():
 def test_wrong_keys_and_values_are_named(override, named):
     with pytest.raises(ValueError, match=named):
         load_config(ImageTrainConfig, None, ["data.root=x", "output_dir=y", override])
+
+
+def test_an_empty_text_empties_it():
+    assert load_config(ImageTrainConfig, None, ["data.root=x", "output_dir=y", "data.val_split="]).data.val_split == ""

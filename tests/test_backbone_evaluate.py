@@ -12,11 +12,12 @@ import pytest
 import torch
 from image_fixtures import write_folders
 
+from backbone import heads
 from backbone.augment import EvalTransform
 from backbone.config import AugmentConfig, ImageDataConfig
 from backbone.datasets import LabelledImages, open_images
 from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
-from backbone.evaluate import main, with_labels_of
+from backbone.evaluate import HEADS, main, with_labels_of
 from backbone.model_file import Classifier, ImageInput, save_classifier
 from backbone.vit import VisionTransformer, VitDimensions
 
@@ -224,15 +225,18 @@ def test_images_that_are_all_broken_are_no_score(job, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
-        (["--data", "/nowhere"], 1, "no folder /nowhere"),
-        (["--split", "test"], 1, "expected a folder of class folders"),
+        (["--data", "/nowhere"], 2, "no folder /nowhere"),
+        (["--split", "test"], 2, "expected a folder of class folders"),
         (["--data-format", "coco"], 2, "unknown data.format 'coco'"),
         (["--crop-ratio", "1.5"], 2, "from 0.1 to 1, got 1.5"),
         (["--image-size", "30"], 1, "a multiple of the patch size 8, got 30"),
         (["--batch-size", "0"], 2, "expected 1 or more, got 0"),
-        (["--precision", "fp8"], 1, "unknown precision 'fp8'"),
-        (["--head", "dist"], 1, "unknown head 'dist': use one of class, distillation, both"),
-        (["--real", "none.json"], 1, "no ReaL labels at none.json"),
+        (["--workers", "-1"], 2, "expected 0 or more, got -1"),
+        (["--precision", "fp8"], 2, "invalid choice: 'fp8' (choose from"),
+        (["--head", "dist"], 2, "invalid choice: 'dist' (choose from"),
+        (["--output", "/dev/null/x.json"], 2, "/dev/null is no folder"),
+        (["--per-class", "/dev/null/x.csv"], 2, "/dev/null is no folder"),
+        (["--real", "none.json"], 2, "no ReaL labels at none.json"),
         (["--split", "train", "--real", "REAL"], 1, "0.png is no ILSVRC2012_val_NNNNNNNN"),
     ],
 )
@@ -245,10 +249,33 @@ def test_errors_are_sentences(job, capsys, options, status, said):
     assert found == status and said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--data", "/nowhere"], "no folder /nowhere"),
+        (["--split", "test"], "expected a folder of class folders"),
+        (["--real", "none.json"], "no ReaL labels at none.json"),
+        (["--split", "train", "--real", "REAL"], "is no ILSVRC2012_val_NNNNNNNN"),
+    ],
+)
+def test_the_data_are_looked_at_before_weights_are_fetched(job, capsys, monkeypatch, options, said):
+    monkeypatch.setattr("backbone.evaluate.open_model", None)  # calling it would fetch
+    options = [str(job / "real.json") if option == "REAL" else option for option in options]
+    assert main(["deit_tiny_patch16_224", *arguments(job)[1:], *options]) in (1, 2)
+    assert said in capsys.readouterr().err
+
+
+def test_the_heads_to_choose_from_are_all_that_there_are():
+    assert HEADS == heads.HEADS
+
+
 def test_a_model_that_is_not_there_or_broken_is_a_sentence(job, tmp_path, capsys):
     rest = arguments(job)[1:]
-    assert main([str(tmp_path / "none.safetensors"), *rest]) == 1
+    assert main([str(tmp_path / "none.safetensors"), *rest]) == 2
     assert "none.safetensors: give a file, or one of the names deit_tiny" in capsys.readouterr().err
     (tmp_path / "half.safetensors").write_bytes((job / "m.safetensors").read_bytes()[:1000])
     assert main([str(tmp_path / "half.safetensors"), *rest]) == 1
     assert "is not a whole safetensors file" in capsys.readouterr().err
+    (tmp_path / "text.pth").write_text("hello")
+    assert main([str(tmp_path / "text.pth"), *rest]) == 1
+    assert "text.pth is not a whole PyTorch file" in capsys.readouterr().err

@@ -56,6 +56,19 @@ def test_the_checkpoint_of_another_model_is_refused_with_a_sentence(tmp_path):
         resume_run(fabric, other, tmp_path / "c.pt", PLAN)
 
 
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path):
+    fabric, state, path = open_fabric("32-true", 1), make_state(0), tmp_path / "c.pt"
+    for content in (b"", b"hello, no checkpoint", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"c\.pt is not a whole PyTorch file .*: delete it to start again"):
+            resume_run(fabric, state, path, PLAN)
+    for content in ([1, 2], {"model": {}, "step": 3}):
+        torch.save(content, path)
+        with pytest.raises(ValueError, match=r"c\.pt is no checkpoint of a run: delete it to start again"):
+            resume_run(fabric, state, path, PLAN)
+    assert state.step == 0
+
+
 def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint_before(tmp_path):
     """The system itself refuses to write on: a limit on the size of files, as a full disk, strikes inside a write."""
     fabric, state, path = open_fabric("32-true", 1), make_state(0), tmp_path / "c.pt"

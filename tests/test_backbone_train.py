@@ -242,7 +242,8 @@ def test_other_classes_in_validation_are_refused(job, tmp_path, capsys):
     ("override", "status", "said"),
     [
         ("run.epoch=3", 2, "epoch"),
-        ("data.root=/nowhere", 1, "give data.root=DIR"),
+        ("data.root=/nowhere", 2, "give data.root=DIR"),
+        ("run.precision=foo", 2, "unknown run.precision 'foo'"),
         ("run.batch_size=64", 1, "do not fill a batch of 64"),
         ("run.batch_size=3", 1, "even number of images"),
         ("model.num_classes=2", 1, "model.num_classes 2 is below the 3"),

@@ -13,7 +13,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from backbone.checkpoint import KeyReport, load_backbone, load_state_dict_file, save_atomically
+from backbone.checkpoint import (
+    KeyReport,
+    load_backbone,
+    load_checkpoint_file,
+    load_state_dict_file,
+    load_torch_file,
+    save_atomically,
+)
 from backbone.pos_embed import resize_position_grid
 from backbone.vit import VisionTransformer, VitDimensions
 
@@ -174,6 +181,37 @@ def test_cut_file_is_an_error_with_its_path(tmp_path: Path, name: str, keep: int
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=name):
         load_state_dict_file(path)
+
+
+@pytest.mark.parametrize("load", [load_state_dict_file, load_checkpoint_file, load_torch_file])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!DOCTYPE html><html>not found</html>",
+        b"hello, this is text",
+        b".\n",
+        b"captcha\nwanted\n",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"\x80\x02",
+        b"\x80\x02h\x05.",
+        b"PK\x03\x04 no archive",
+        bytes(range(256)) * 4,
+    ],
+)
+def test_file_of_another_kind_is_an_error_with_its_path(tmp_path: Path, load, content: bytes):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"w\.pth is not a whole PyTorch file \(.+\): fetch or save it again"):
+        load(tmp_path / "w.pth")
+
+
+def test_what_is_wrong_with_a_file_is_shown_with_the_remedy(tmp_path: Path):
+    (tmp_path / "w.pth").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match=r"it begins with b'<html>'\): delete it"):
+        load_torch_file(tmp_path / "w.pth", mmap=True, remedy="delete it")
+    torch.save({"step": 3}, tmp_path / "w.pth")
+    assert load_torch_file(tmp_path / "w.pth", mmap=True) == {"step": 3}
+    with pytest.raises(FileNotFoundError):
+        load_torch_file(tmp_path / "none.pth")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {}, {"model": {"lr": 0.1}}])

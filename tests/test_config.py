@@ -36,6 +36,22 @@ def test_overrides_win_and_keep_their_types(tmp_path):
         ("batch_size", "expected key=value"),
         ("detector.proposals.anchor_sizes=[1,2]", "anchor_sizes needs 5"),
         ("detector.input.short_side=2000", "short_side 2000"),
+        ("detector.channels=0", "channels must be 1 or more, got 0"),
+        ("detector.proposals.nms_iou=2", r"proposals.nms_iou must be in \[0, 1\], got 2"),
+        ("detector.heads.box_dim=0", "heads.box_dim must be 1 or more"),
+        ("detector.heads.min_score=-1", "heads.min_score must be in"),
+        ("data.crop_probability=7", r"data.crop_probability must be in \[0, 1\], got 7"),
+        ("data.crop_range_px=[600,384]", r"data.crop_range_px needs two rising sides .*got \[600, 384\]"),
+        ("data.num_workers=-1", "data.num_workers must be 0 or more"),
+        ("optim.learning_rate=-1", "optim.learning_rate must be 0 or more, got -1"),
+        ("optim.learning_rate=nan", "optim.learning_rate must be 0 or more, got nan"),
+        ("optim.learning_rate=inf", "optim.learning_rate must be 0 or more, got inf"),
+        ("optim.ema_decay=2", r"optim.ema_decay must be in \[0, 1\], got 2"),
+        ("eval_every=-5", "eval_every must be 0 or more, got -5"),
+        ("max_minutes=-1", "max_minutes must be 0 or more, got -1"),
+        ("batch_size=0", "batch_size must be 1 or more, got 0"),
+        ("precision=foo", "unknown precision 'foo': use one of 32-true"),
+        ("seed=", "seed: Incompatible value"),
     ],
 )
 def test_wrong_keys_and_values_are_named(override, named):
@@ -43,9 +59,28 @@ def test_wrong_keys_and_values_are_named(override, named):
         load_config(TrainConfig, None, ["data.root=x", "output_dir=y", override])
 
 
-def test_missing_values_and_files_are_named(tmp_path):
-    with pytest.raises(ValueError, match="data.root"):
-        load_config(TrainConfig, None, ["output_dir=y"])
+def test_an_empty_text_empties_it(tmp_path):
+    (tmp_path / "a.yaml").write_text("data: {val_split: val}\ninit_from: x\n")
+    config = load_config(
+        TrainConfig, tmp_path / "a.yaml", ["data.root=x", "output_dir=y", "data.val_split=", "init_from="]
+    )
+    assert config.data.val_split == config.init_from == ""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], "give data.root=DIR and output_dir=DIR"),
+        (["output_dir=y"], "give data.root=DIR:"),
+        (["data.root=x", "output_dir="], "give output_dir=DIR:"),
+    ],
+)
+def test_missing_values_are_asked_for(overrides, said):
+    with pytest.raises(ValueError, match=said):
+        load_config(TrainConfig, None, overrides)
+
+
+def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no configuration file"):
         load_config(TrainConfig, tmp_path / "none.yaml")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from layoutdeit.corpus.__main__ import main
 from layoutdeit.corpus.merge import merge_trees
 from layoutdeit.corpus.page_tree import PictureRecord, read_annotations, write_annotations
 from layoutdeit.corpus.tree_check import check_split
@@ -56,3 +57,12 @@ def test_missing_split_other_categories_and_odd_names_are_said(tmp_path):
     with pytest.raises(ValueError, match="outside its folder"):
         merge_trees([mine], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_command_line(tmp_path, capsys):
+    mine = tree_of(tmp_path / "mine", ["a.png"], "list")
+    made = tree_of(tmp_path / "made", ["b.png"], "text")
+    assert main(["merge", str(mine), str(made), "-o", str(tmp_path / "both")]) == 0
+    assert "2 pages of 2 trees" in capsys.readouterr().out
+    assert main(["merge", str(mine), str(tmp_path), "-o", str(tmp_path / "other")]) != 0
+    assert "train.json is missing" in capsys.readouterr().err

@@ -10,8 +10,8 @@ import torch
 from detector_fixtures import debug_config, write_tree
 
 from layoutdeit.coco_eval import evaluate_detections
-from layoutdeit.engines import build_detector
-from layoutdeit.evaluate import main
+from layoutdeit.engines import build_detector, precision
+from layoutdeit.evaluate import CAST_PRECISIONS, main
 from layoutdeit.weights import save_model
 
 ROOT = Path(__file__).parents[1]
@@ -117,9 +117,52 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def test_missing_annotations_are_a_sentence(tmp_path, capsys):
-    assert main(["--annotations", str(tmp_path / "none.json"), "--images", str(tmp_path)]) == 1
-    assert "no annotations at" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["none.safetensors"], "no model file at none.safetensors"),
+        (["nosuch"], "unknown model 'nosuch': use one of deit-tiny-made-pages"),
+        (["--annotations", "none.json"], "no annotations at none.json"),
+        (["--images", "nowhere"], "no folder nowhere"),
+        (["--engine", "foo"], "invalid choice: 'foo' (choose from"),
+        (["--precision", "foo"], "invalid choice: 'foo' (choose from"),
+        (["--batch-size", "0"], "--batch-size: expected 1 or more, got 0"),
+        (["--workers", "-1"], "--workers: expected 0 or more, got -1"),
+        (["--devices", "0"], "--devices: expected 1 or more, got 0"),
+        (["--output", "NOTE/x.json"], "x.json: "),
+        (["--detections", "NOTE/x.json"], "note.txt is no folder"),
+        (["--gallery", "NOTE/deep/x.html"], "note.txt is no folder"),
+    ],
+)
+def test_wrong_usage_is_told_before_the_work_starts(job, capsys, monkeypatch, options, said):
+    root, arguments = job
+    (root / "note.txt").touch()
+    monkeypatch.setattr("layoutdeit.weights.load_model", None)  # calling it would be work
+    model, *rest = arguments
+    options = [option.replace("NOTE", str(root / "note.txt")) for option in options]
+    arguments = [*options, *rest] if not options[0].startswith("-") else [model, *rest, *options]
+    try:
+        status = main(arguments)
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2 and said in capsys.readouterr().err
+
+
+def test_every_precision_can_be_asked_for():
+    assert set(CAST_PRECISIONS) == set(precision.PRECISIONS)
+
+
+def test_annotations_without_pages_and_pages_that_cannot_be_read_are_no_score(job, capsys):
+    root, arguments = job
+    for path in (root / "train").glob("*.png"):
+        path.write_bytes(b"no picture")
+    assert main([*arguments, "--no-masks"]) == 1
+    assert "error: none of the 10 pages can be read; the first: " in capsys.readouterr().err
+    content = json.loads((root / "train.json").read_text())
+    (root / "train.json").write_text(json.dumps({**content, "images": [], "annotations": []}))
+    assert main(arguments) == 1
+    assert "train.json names no pages: there is nothing to evaluate on" in capsys.readouterr().err
+    assert not (root / "out").exists()
 
 
 def test_the_shipped_model_beats_chance_on_real_pages(data_dir, tmp_path):

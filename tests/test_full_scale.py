@@ -28,6 +28,23 @@ def test_the_command_measures_opening_and_memory(tmp_path, capsys):
     assert "made" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("options", [["--pages", "0"], ["--workers", "-1"], ["--batches", "0"]])
+def test_numbers_that_make_no_sense_are_wrong_usage(tmp_path, capsys, options):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(tmp_path / "tree"), *options])
+    assert stopped.value.code == 2 and f"{options[0]}: expected " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tree_that_cannot_be_made_or_read_is_a_sentence(tmp_path, capsys):
+    (tmp_path / "note.txt").touch()
+    assert main([str(tmp_path / "note.txt"), "--pages", "1"]) == 1
+    (tmp_path / "train.json").write_text("{")
+    assert main([str(tmp_path)]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ") and "note.txt" in first and second.startswith("error: ")
+
+
 @pytest.mark.heavy
 @pytest.mark.timeout(1800)
 def test_publaynets_size_opens_in_the_promised_time_and_memory(tmp_path, capsys):

@@ -71,15 +71,24 @@ def test_peers_that_are_here_are_timed_and_the_others_named(model, capsys):
     ("options", "reason"),
     [
         (["--model", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--model", "nosuch"], "unknown model 'nosuch'"),
         (["--pages", "nowhere"], "nowhere"),
         (["--published-size", "--model", "x"], "leave out --model"),
         (["--device", "abacus"], "abacus"),
+        (["--device", "cuda:77"], "cuda:77"),
+        (["--out", "/dev/null/x.json"], "/dev/null is no folder"),
     ],
 )
-def test_what_cannot_be_measured_is_one_sentence(options, reason, capsys):
-    assert main(["--seconds", "0", *options]) == 1
+def test_what_cannot_be_measured_is_one_sentence_and_wrong_usage(options, reason, capsys):
+    assert main(["--seconds", "0", *options]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and reason in error
+
+
+def test_a_damaged_model_is_a_failure(tmp_path, capsys):
+    (tmp_path / "m.safetensors").write_bytes(b"hello")
+    assert main(["--model", str(tmp_path / "m.safetensors")]) == 1
+    assert "is not a whole safetensors file" in capsys.readouterr().err
 
 
 def test_an_empty_folder_has_no_pages(model, tmp_path, capsys):

@@ -171,6 +171,47 @@ def test_original_that_is_no_detector_leaves_no_model(tmp_path: Path, cache: Pat
     assert find_model("made-up") is None
 
 
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html>sign in first</html>", b"hello", b""])
+def test_wrong_download_goes_again_and_the_right_one_is_taken(
+    published: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+):
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    (wrong / FILE_NAME).write_bytes(content)
+    publish(monkeypatch, DEAD)
+    with pytest.raises(
+        ValueError,
+        match=r"what came from .*wrong cannot be converted \(.*not a whole PyTorch file.* and was removed: name",
+    ):
+        pull_model("made-up", mirrors=[str(wrong)])
+    assert not list(cache.iterdir())
+    assert pull_model("made-up", mirrors=[str(published)]) == find_model("made-up")
+
+
+def test_detector_of_other_weights_goes_again(
+    published: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Names as they should be, but not all of them: whatever the conversion stumbles over is a sentence."""
+    whole = torch.load(published / FILE_NAME, weights_only=True)["model"]
+    part = {name: tensor for name, tensor in whole.items() if "box_predictor.cls_score" not in name}
+    torch.save({"model": part}, tmp_path / FILE_NAME)
+    publish(monkeypatch, DEAD)
+    with pytest.raises(ValueError, match="cannot be converted .* and was removed"):
+        pull_model("made-up", mirrors=[str(tmp_path)])
+    assert not list(cache.iterdir())
+
+
+def test_file_put_there_by_hand_is_never_removed(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    publish(monkeypatch, DEAD)
+    cache.mkdir(parents=True)
+    (cache / FILE_NAME).write_bytes(b"hello")
+    with pytest.raises(
+        ValueError, match=r"cannot be converted .*: delete it and made_up_mrcnn\.pth\.json, and pull made-up"
+    ):
+        pull_model("made-up")
+    assert (cache / FILE_NAME).read_bytes() == b"hello"
+
+
 def test_damage_is_found(published: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     publish(monkeypatch, str(published))
     path = pull_model("made-up")

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -66,6 +67,38 @@ def test_an_odd_size_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(ValueError, match="multiples of 32"):
         export_onnx(noise_detector(0.05), tmp_path / "noise.onnx", (100, 96))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_too_small_for_the_model_is_refused_with_the_least_size(tmp_path, capsys):
+    """32 x 32 px have 258 anchors: fewer places than the file would hold as a constant."""
+    detector = noise_detector(0.05)
+    detector.config.proposals.candidates = detector.config.proposals.proposals = 300
+    save_model(tmp_path / "noise.safetensors", detector.state_dict(), detector.config, {})
+    command = ["export", str(tmp_path / "noise.safetensors"), str(tmp_path / "new" / "x.onnx"), "--size"]
+    assert main([*command, "32", "32"]) == 2
+    error = capsys.readouterr().err
+    assert "pages of 32 x 32 px are too small for the 300 proposals of this model: its least size is" in error
+    assert main([*command, "100", "96"]) == 2
+    assert "multiples of 32" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    least = re.search(r"least size is (\d+) x (\d+) px", error)
+    assert main([*command, least[1], least[2]]) == 0
+
+
+def test_what_onnxruntime_cannot_run_is_a_sentence(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise Exception("[ONNXRuntimeError] : 1 : FAIL\nmore")
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", fail)
+    with pytest.raises(
+        ValueError, match=r"onnxruntime cannot run the exported model: \[ONNXRuntimeError\] : 1 : FAIL$"
+    ):
+        export_onnx(noise_detector(0.05), tmp_path / "noise.onnx", SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_kind_of_name_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"the name of an ONNX file ends in \.onnx"):
+        export_onnx(noise_detector(0.05), tmp_path / "noise.txt", SIZE)
 
 
 def test_a_file_that_answers_otherwise_is_not_left_behind(tmp_path, monkeypatch):

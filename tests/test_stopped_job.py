@@ -16,7 +16,7 @@ from detector_fixtures import write_job
 from image_fixtures import DEBUG, write_folders
 from torchrun import ROOT, torchrun, torchrun_and_kill
 
-from backbone.stopped_job import is_lost_connection
+from backbone.stopped_job import _say, is_lost_connection
 
 STUCK = """
 import os, pathlib, signal, sys, time
@@ -51,6 +51,16 @@ def test_a_process_that_is_told_to_stop_says_what_is_safe(tmp_path, is_saved):
     _, errors = process.communicate(timeout=60)
     assert errors == f"error: process 3 was told to stop, for another process or the whole job ended; {said}\n"
     assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_safe(tmp_path, capsys):
+    path = tmp_path / "checkpoint.pt"
+    path.write_text("hello")
+    _say("stopped", path)
+    assert f"error: stopped; {path} is not a whole PyTorch file" in capsys.readouterr().err
+    torch.save([1], path)
+    _say("stopped", path)
+    assert capsys.readouterr().err.endswith(f"; {path} is no checkpoint of a run: delete it to start again\n")
 
 
 def test_only_lost_connections_are_taken_for_such():

@@ -90,7 +90,6 @@ def test_a_registry_name_with_its_settings_is_a_start(job):
     assert tuned.config == shipped.config and tuned.record["started_from"] == shipped.record
     weights = dict(shipped.detector.named_parameters())
     assert all(torch.equal(weights[name], p) for name, p in tuned.detector.named_parameters())
-    assert main(arguments("x", "keep_detector=true", f"init_from={folder / 'none.pth'}")) == 1
 
 
 def test_broken_and_missing_pictures_are_skipped_and_counted(job, caplog):
@@ -104,11 +103,16 @@ def test_broken_and_missing_pictures_are_skipped_and_counted(job, caplog):
     assert "1 pictures could not be read" in caplog.text and "4 pages (2 left out)" in caplog.text
 
 
+def unreadable(*arguments):
+    raise OSError("cannot be read")
+
+
 @pytest.mark.parametrize("has_bf16", [True, False])
 def test_a_precision_that_the_cpu_lacks_is_warned_of(job, caplog, monkeypatch, has_bf16):
-    folder, arguments = job
+    _, arguments = job
     monkeypatch.setattr("layoutdeit.train._has_bf16", lambda: has_bf16)
-    assert main([*arguments("x"), f"data.root={folder / 'nowhere'}", "precision=bf16-mixed"]) == 1
+    monkeypatch.setattr("layoutdeit.train._open_data", unreadable)
+    assert main(arguments("x", "precision=bf16-mixed")) == 1
     assert ("precision=32-true is many times quicker" in caplog.text) is not has_bf16
 
 
@@ -124,9 +128,37 @@ def test_nothing_is_saved_after_a_loss_that_is_not_finite(job, capsys):
         assert torch.load(checkpoint, weights_only=True)["step"] < step
 
 
-def test_usage_errors_and_missing_data_are_sentences(job, capsys):
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("batchsize=3", "batchsize"),
+        ("precision=foo", "unknown precision 'foo'"),
+        ("engine=foo", "unknown engine 'foo': use one of torchvision, detectron2"),
+        ("data.root=/nowhere", "no annotations at /nowhere/train.json: expected PubLayNet's tree"),
+        ("data.val_split=test", "test.json: expected PubLayNet's tree"),
+        (
+            "init_from=nosuch",
+            "no file at nosuch to start from: give init_from=FILE, or one of the names deit-tiny-made",
+        ),
+        ("init_from=dit-base-publaynet", "the model dit-base-publaynet is not on this machine: python -m"),
+    ],
+)
+def test_usage_errors_and_missing_inputs_are_sentences(job, capsys, monkeypatch, override, said):
     folder, arguments = job
-    assert main(arguments("x", "batchsize=3")) == 2
-    assert "batchsize" in capsys.readouterr().err
-    assert main([*arguments("x"), f"data.root={folder / 'nowhere'}"]) == 1
-    assert "expected PubLayNet's tree" in capsys.readouterr().err
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.delenv("LAYOUTDEIT_WEIGHTS", raising=False)
+    assert main(arguments("x", "keep_detector=true", "init_from=deit-tiny-made-pages", override)) == 2
+    assert said in capsys.readouterr().err and not (folder / "x").exists()
+
+
+def test_a_start_that_is_no_detector_and_a_damaged_checkpoint_are_sentences(job, capsys):
+    folder, arguments = job
+    (folder / "other.pth").write_text("hello")
+    assert main(arguments("x", "keep_detector=true", f"init_from={folder / 'other.pth'}")) == 1
+    assert "keep_detector needs a detector of ours in init_from" in capsys.readouterr().err
+    assert main(arguments("x", f"init_from={folder / 'other.pth'}")) == 1
+    assert "other.pth is not a whole PyTorch file" in capsys.readouterr().err
+    (folder / "run").mkdir()
+    (folder / "run" / CHECKPOINT_NAME).write_text("no checkpoint")
+    assert main(arguments("run")) == 1
+    assert "is not a whole PyTorch file" in capsys.readouterr().err

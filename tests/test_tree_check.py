@@ -6,7 +6,7 @@ import pytest
 from detector_fixtures import write_tree
 
 from layoutdeit.corpus.__main__ import main
-from layoutdeit.corpus.tree_check import check_split, describe, find_splits
+from layoutdeit.corpus.tree_check import check_split, describe, find_splits, picture_records
 
 
 def test_a_sound_tree_is_said_to_be_sound(tmp_path, capsys):
@@ -71,6 +71,37 @@ def test_an_empty_tree_and_a_missing_one(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="no annotations in"):
         find_splits(tmp_path / "none")
     assert main(["check", str(tmp_path / "none")]) == 2
+
+
+@pytest.mark.parametrize("option", ["--first", "--pages", "--read"])
+def test_negative_numbers_are_wrong_usage(tmp_path, capsys, option):
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", str(write_tree(tmp_path)), option, "-99"])
+    assert stopped.value.code == 2 and f"{option}: expected 0 or more, got -99" in capsys.readouterr().err
+
+
+def test_pages_beyond_those_there_are_passed_by(tmp_path):
+    check = check_split(write_tree(tmp_path), "train", num_pictures=1)
+    names = [record.file_name for record in picture_records(check, (-99, -1, 5, 6, 99))]
+    assert names == ["page5.png"]
+
+
+@pytest.mark.parametrize("below", ["", "deep/tree"])
+@pytest.mark.parametrize("command", [["make", "2"], ["annotate", "S.pdf"]])
+def test_a_file_in_the_place_of_the_tree_is_wrong_usage(tmp_path, capsys, command, below):
+    (tmp_path / "note.txt").write_text("mine")
+    assert main([*command, "-o", str(tmp_path / "note.txt" / below)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'note.txt'} is a file: give a folder with --output\n"
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_a_full_disk_is_no_wrong_usage(tmp_path, capsys, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("layoutdeit.corpus.tree_check.check_split", fail)
+    assert main(["check", str(write_tree(tmp_path))]) == 1
+    assert "No space left on device" in capsys.readouterr().err
 
 
 def test_checking_needs_no_torch(tmp_path):

@@ -73,10 +73,42 @@ def test_verify_reads_files_whole(own_cache, model_file, tmp_path, capsys):
 
 
 def test_pull_names_what_it_does_not_know_and_fetches_nothing(own_cache, capsys):
-    assert main(["pull", DEFAULT_MODEL, "best"]) == 1
+    assert main(["pull", DEFAULT_MODEL, "best"]) == 2
     assert capsys.readouterr().err.startswith(f"error: unknown models: best; known: {DEFAULT_MODEL}, dit-base")
     assert main(["pull", DEFAULT_MODEL]) == 0
     assert capsys.readouterr().out == f"{DEFAULT_MODEL}: {resolve_model(None)}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["verify", "best"], "unknown model 'best': use one of deit-tiny"),
+        (["convert", "best", "OUT.pth"], "unknown model 'best'"),
+        (["convert", "none.pth", "OUT.safetensors"], "no weights at none.pth"),
+        (["convert", DEFAULT_MODEL, "OUT.txt"], "expected a name in .safetensors or .pth or .pt"),
+        (["convert", DEFAULT_MODEL, "OUT.pth", "--like", "best"], "unknown model 'best'"),
+        (["convert", DEFAULT_MODEL, "OUT.pth", "heads.min_score"], "expected key=value, got 'heads.min_score'"),
+        (["convert", DEFAULT_MODEL, "OUT.pth", "heads.colour=3"], "Key 'colour' not in"),
+        (["convert", DEFAULT_MODEL, "OUT.pth", "heads.box_dim=many"], "heads.box_dim: "),
+        (["export", "best", "OUT.onnx"], "unknown model 'best'"),
+        (["export", "dit-base-publaynet", "OUT.onnx"], "is not on this machine: python -m layoutdeit.weights pull"),
+        (["export", DEFAULT_MODEL, "OUT.txt"], "cannot tell the format of "),
+        (["export", DEFAULT_MODEL, "OUT"], "expected a name in .onnx"),
+    ],
+)
+def test_wrong_usage_has_status_2_and_a_sentence(own_cache, tmp_path, capsys, options, said):
+    assert main([option.replace("OUT", str(tmp_path / "out")) for option in options]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ") and said in printed.err and not printed.out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"hello", b"<html></html>", b"", b"PK\x03\x04"])
+def test_a_damaged_file_to_convert_is_a_sentence(tmp_path, capsys, content):
+    (tmp_path / "bad.pth").write_bytes(content)
+    assert main(["convert", str(tmp_path / "bad.pth"), str(tmp_path / "b.safetensors")]) == 1
+    assert "bad.pth is not a whole PyTorch file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.pth"]
 
 
 @pytest.mark.heavy
@@ -98,7 +130,7 @@ def test_convert_goes_there_and_back_on_the_command_line(model_file, tmp_path):
     )
     assert run(theirs, back, "--overwrite", "--precision", "float32").returncode == 0
     assert load_model(back).detector.predict([blank_page()])
-    assert run(str(tmp_path / "none.pth"), str(tmp_path / "x.safetensors")).returncode == 1
+    assert run(str(tmp_path / "none.pth"), str(tmp_path / "x.safetensors")).returncode == 2
     assert run(theirs).returncode == run(theirs, back, "--overwrite", "--half").returncode == 2
     assert run(theirs, back, "--overwrite", "--like", str(model_file[0]), "heads.min_score=0.25").returncode == 0
     assert read_model_file(back)[0].heads.min_score == 0.25

@@ -1,4 +1,4 @@
-"""Make training pages: `python -m layoutdeit.corpus make | annotate | check`."""
+"""Make training pages: `python -m layoutdeit.corpus make | annotate | merge | check`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        is_failure = isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError)
+        return 1 if is_failure else 2  # a full disk is nobody's wrong use
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m layoutdeit.corpus", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="make|annotate|check")
+    commands = parser.add_subparsers(required=True, metavar="make|annotate|merge|check")
 
     make = commands.add_parser("make", help="set N pages with Typst")
     make.add_argument("num_pages", type=int, metavar="N")
@@ -42,20 +43,41 @@ def _parser() -> argparse.ArgumentParser:
     annotate.add_argument("--dpi", type=float, default=72.0)
     annotate.set_defaults(run=_annotate)
 
+    merge = commands.add_parser("merge", help="make one tree of several, to train on all")
+    merge.add_argument("trees", type=Path, nargs="+", metavar="DIR")
+    merge.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    merge.add_argument("--split", choices=["train", "val"], default="train")
+    merge.set_defaults(run=_merge)
+
     check = commands.add_parser("check", help="say what is wrong with a tree, and what is in it")
     check.add_argument("tree", type=Path, metavar="DIR", help="a tree like PubLayNet's, whole or part")
     check.add_argument("--split", metavar="NAME", help="only NAME.json and NAME/; default: every split there is")
-    check.add_argument("--read", type=int, default=2000, metavar="N", help="pictures to read in full; 0: all")
-    check.add_argument("--pages", type=int, default=16, help="pages on the contact sheet, from the first on")
-    check.add_argument("--first", type=int, default=0, help="index of the first page on the sheet")
+    check.add_argument("--read", type=_count, default=2000, metavar="N", help="pictures to read in full; 0: all")
+    check.add_argument("--pages", type=_count, default=16, help="pages on the contact sheet, from the first on")
+    check.add_argument("--first", type=_count, default=0, help="index of the first page on the sheet")
     check.add_argument("--sheet", type=Path, metavar="PNG", help="where to write it; default DIR/contact_sheet.png")
     check.set_defaults(run=_check)
     return parser
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
+    return number
+
+
+def _check_folder(path: Path) -> None:
+    """NotADirectoryError where no folder can be made because a file has that name, or one above it."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{there} is a file: give a folder with --output")
+
+
 def _make(options: argparse.Namespace) -> int:
     from layoutdeit.corpus.typeset import CorpusJob, make_corpus
 
+    _check_folder(options.output)
     started = time.monotonic()
     chosen, held_out = (tuple(filter(None, names.split(","))) for names in (options.families, options.without))
     chosen = families_without(held_out, chosen) if held_out else chosen
@@ -69,6 +91,7 @@ def _make(options: argparse.Namespace) -> int:
 def _annotate(options: argparse.Namespace) -> int:
     from layoutdeit.corpus.annotate import annotate_pdfs
 
+    _check_folder(options.output)
     report = annotate_pdfs(options.pdfs, options.output, split=options.split, dpi=options.dpi)
     for path, reason in report.skipped:
         print(f"skipped {path}: {reason}", file=sys.stderr)
@@ -76,6 +99,14 @@ def _annotate(options: argparse.Namespace) -> int:
         print(f"left out page {number} of {path}: {reason}", file=sys.stderr)
     print(f"{report.num_pages} pages of {len(options.pdfs) - len(report.skipped)} PDFs in {options.output}")
     return 1 if report.skipped or report.left_out else 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from layoutdeit.corpus.merge import merge_trees
+
+    num_pages = merge_trees(options.trees, options.output, split=options.split)
+    print(f"{num_pages} pages of {len(options.trees)} trees in {options.output}")
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -119,11 +119,11 @@ def describe(annotations: Annotations) -> str:
 
 
 def picture_records(check: SplitCheck, pages: Sequence[int]) -> list[PictureRecord]:
-    """Some pages, by index among those with a picture, for a contact sheet."""
+    """Some pages for a contact sheet, by index from 0 among those with a picture; others are passed by."""
     annotations = check.annotations
     present = np.delete(np.arange(len(annotations)), check.missing)
     records = []
-    for page in present[[index for index in pages if index < len(present)]].tolist():
+    for page in present[[index for index in pages if 0 <= index < len(present)]].tolist():
         rows = annotations.rows_of(page)
         width, height = annotations.sizes_wh[page].tolist()
         names = [LABELS[label - 1].name for label in annotations.labels[rows].tolist()]
