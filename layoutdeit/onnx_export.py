@@ -57,17 +57,6 @@ class PageNetwork(nn.Module):
         _, (found,) = self.detector.find((page - self.mean) / self.std, [size_hw])
         return found.boxes, found.labels, found.scores
 
-    def num_proposals(self, page: Tensor) -> int:
-        """How many places of a page the box head looks at; the file looks at as many on every page."""
-        counts: list[int] = []
-        hook = self.detector.rpn.register_forward_hook(lambda _, __, result: counts.append(len(result[0][0])))
-        try:
-            with torch.no_grad():
-                self(page)
-        finally:
-            hook.remove()
-        return counts[0]
-
 
 def export_onnx(
     detector: TorchvisionDetector, path: str | Path, size_hw: tuple[int, int] | None = None, *, sha256: str = ""
@@ -93,13 +82,6 @@ def export_onnx(
         raise SizeError(f"the sides of an exported model are multiples of {SIZE_DIVISOR} px, got {size_hw}")
     network = PageNetwork(detector).eval().requires_grad_(False)
     pages = _pages(size_hw)
-    if not _has_room(network, pages):
-        sides = range(SIZE_DIVISOR, max(short_side, *size_hw) + 1, SIZE_DIVISOR)
-        least = next((side for side in sides if _has_room(network, _pages((side, side)))), None)
-        raise SizeError(
-            f"pages of {size_hw[0]} x {size_hw[1]} px are too small for the {detector.config.proposals.proposals} "
-            f"proposals of this model: its least size is {f'{least} x {least} px' if least else 'larger yet'}"
-        )
     metadata = {
         "labels": json.dumps(LABEL_NAMES),
         "padding": json.dumps(settings.mean),  # what fills the page where the picture is smaller
@@ -127,12 +109,6 @@ def export_onnx(
 
     save_atomically(path, write)
     return ExportedModel(size_hw, *(max(column) for column in zip(*differences, strict=True)))
-
-
-def _has_room(network: PageNetwork, pages: list[Tensor]) -> bool:
-    """Whether every page gives all proposals: their number becomes a constant of the file."""
-    wanted = network.detector.config.proposals.proposals
-    return all(network.num_proposals(page) == wanted for page in pages)
 
 
 def _differences(network: PageNetwork, path: Path, pages: list[Tensor]) -> list[tuple[float, float]]:

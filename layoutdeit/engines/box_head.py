@@ -149,12 +149,11 @@ class BoxStages(nn.ModuleList):
             scores = scores + logits.softmax(-1)
             if index + 1 < len(self):
                 boxes = self._refined(stage, boxes, offsets, sizes_hw)
-        counts = [len(entry) for entry in boxes]
-        decoded = decode_boxes(torch.cat(boxes), offsets, stage.weights).split(counts)
+        decoded = by_image(decode_boxes(torch.cat(boxes), offsets, stage.weights), boxes)
         return [
             select_detections(image_boxes, image_scores, size_hw, self.config)
             for image_boxes, image_scores, size_hw in zip(
-                decoded, (scores / len(self)).split(counts), sizes_hw, strict=True
+                decoded, by_image(scores / len(self), boxes), sizes_hw, strict=True
             )
         ]
 
@@ -163,8 +162,12 @@ class BoxStages(nn.ModuleList):
     ) -> list[Tensor]:
         """What a stage of a cascade makes of its boxes, for the next one; no gradient flows through."""
         moved = decode_boxes(torch.cat(list(boxes)), offsets.detach(), stage.weights)
-        counts = [len(entry) for entry in boxes]
-        return [clip_boxes(entry, size_hw) for entry, size_hw in zip(moved.split(counts), sizes_hw, strict=True)]
+        return [clip_boxes(entry, size_hw) for entry, size_hw in zip(by_image(moved, boxes), sizes_hw, strict=True)]
+
+
+def by_image(values: Tensor, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Values (K, ...) of all boxes -> those of each image's. A single image keeps no number that a trace would fix."""
+    return [values] if len(boxes) == 1 else values.split([len(entry) for entry in boxes])
 
 
 def label_boxes(boxes: Tensor, target: Target, positive_iou: float) -> LabelledBoxes:

@@ -58,7 +58,8 @@ class PyramidRoiAlign:
 
     def __call__(self, features: dict[str, Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Pool boxes (per image (N, 4), batch pixels) -> (sum of N, C, S, S)."""
-        image_index = torch.cat([b.new_full((len(b), 1), i) for i, b in enumerate(boxes)])
+        # no numbers of boxes here: a traced model (onnx_export.py) would take them for constants
+        image_index = torch.cat([torch.full_like(b[:, :1], i) for i, b in enumerate(boxes)])
         rois = torch.cat([image_index, torch.cat(list(boxes))], dim=1)  # (K, 5)
         sides = ((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2])).clamp(min=0).sqrt()
         finest = int(math.log2(self.strides[0]))
