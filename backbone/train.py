@@ -174,9 +174,13 @@ def train(config: ImageTrainConfig) -> Path | None:
 
 
 def _load(path: str, overrides: list[str]) -> ImageTrainConfig:
+    """The configuration, whose data are there. ValueError or FileNotFoundError."""
     from backbone.config import ImageTrainConfig, load_config
 
-    return load_config(ImageTrainConfig, path, overrides)
+    config = load_config(ImageTrainConfig, path, overrides)
+    if not Path(config.data.root).is_dir():
+        raise FileNotFoundError(f"no folder {config.data.root}: give data.root=DIR, where the data set lies")
+    return config
 
 
 def _train_loader(

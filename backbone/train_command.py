@@ -6,23 +6,11 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from backbone.usage import checking_usage, report
 
-
-class _Data(Protocol):
-    root: str
-
-
-class _TrainingConfig(Protocol):
-    """What the configurations of both trainings have."""
-
-    data: _Data
-
-
-Config = TypeVar("Config", bound=_TrainingConfig)
+Config = TypeVar("Config")
 
 
 def run_training(
@@ -37,8 +25,8 @@ def run_training(
 ) -> int:
     """Read the command line, train, and return the exit status: 0 done or paused, 1 failed, 2 usage.
 
-    Usage includes a data folder that is not there.
-    `module`, `configs` (a folder) and `data_root` (an example) are for the help; `load` gets file and overrides.
+    `module`, `configs` (a folder) and `data_root` (an example) are for the help; `load` gets file and overrides, and
+    whatever it raises is wrong usage.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("config", help=f"a file of {configs}/")
@@ -48,8 +36,6 @@ def run_training(
     try:
         with checking_usage():
             config = load(options.config, options.overrides)
-            if not Path(config.data.root).is_dir():
-                raise FileNotFoundError(f"no folder {config.data.root}: give data.root=DIR, where the data set lies")
         train(config)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         return report(error)

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 class UsageError(ValueError):
@@ -30,6 +34,18 @@ def report(error: Exception) -> int:
     """Say on standard error what went wrong and return the exit status: 2 for wrong usage, 1 for anything else."""
     print(f"error: {error}", file=sys.stderr)
     return 2 if isinstance(error, UsageError) else 1
+
+
+def usable_device(name: str | None) -> torch.device:
+    """The device of that name; None: a GPU where there is one. UsageError for one that PyTorch cannot use here."""
+    import torch
+
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter from a PyTorch that was built without that device
+        raise UsageError(f"device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+    return device
 
 
 def at_least(least: int) -> Callable[[str], int]:

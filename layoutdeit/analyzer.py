@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backbone.usage import usable_device
 from layoutdeit.geometry import pixels_to_points
 from layoutdeit.labels import label_by_id
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
@@ -59,16 +60,9 @@ class LayoutAnalyzer:
         Raises ValueError or FileNotFoundError where there is no such model or device, ImportError where the engine is
         missing.
         """
-        import torch
-
         from layoutdeit.weights import load_model
 
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise ValueError(f"device {device} cannot be used here: {str(error).splitlines()[0]}") from error
-        loaded = load_model(model, engine=engine, device=device, precision=precision)
+        loaded = load_model(model, engine=engine, device=usable_device(device), precision=precision)
         self._set_up(loaded.detector, loaded.info, score)
 
     @classmethod

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.usage import UsageError, at_least, check_writable, checking_usage, report
+from backbone.usage import at_least, check_writable, checking_usage, report, usable_device
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with checking_usage():
             _check_paths(options)
-        device = _device(options.device)
+        device = usable_device(options.device)
         subject = _subject(options, device)
         machine = machine_in_words(device).splitlines()
         print("\n".join(machine), flush=True)
@@ -105,28 +105,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_paths(options: argparse.Namespace) -> None:
     """ValueError or OSError unless the model, the pages and the place to write to are there."""
-    from layoutdeit.model_registry import resolve_model
+    from layoutdeit.model_registry import existing_model
 
     if options.published_size and options.model is not None:
         raise ValueError("--published-size has random weights: leave out --model")
-    if not options.published_size and not (model := resolve_model(options.model)).is_file():
-        raise FileNotFoundError(f"no model file at {model}: give the name of a known model or a .safetensors file")
+    if not options.published_size:
+        existing_model(options.model)
     if not options.pages.exists():
         raise FileNotFoundError(f"no file or folder {options.pages}: give documents with --pages")
     if options.out is not None:
         check_writable(options.out)
-
-
-def _device(name: str | None) -> torch.device:
-    """The device asked for. UsageError for a name that PyTorch does not know, or a device that is not there."""
-    import torch
-
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # the latter from a PyTorch that was built without that device
-        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
-    return device
 
 
 def _subject(options: argparse.Namespace, device: torch.device) -> Subject:

@@ -118,11 +118,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_paths(options: argparse.Namespace) -> None:
     """ValueError or OSError unless the model, the pages and the places to write to are there."""
-    from layoutdeit.model_registry import resolve_model
+    from layoutdeit.model_registry import existing_model
 
-    model = resolve_model(options.model)
-    if not model.is_file():
-        raise FileNotFoundError(f"no model file at {model}: give the name of a known model or a .safetensors file")
+    existing_model(options.model)
     if not options.annotations.is_file():
         raise FileNotFoundError(
             f"no annotations at {options.annotations}: expected a COCO file with PubLayNet's categories"

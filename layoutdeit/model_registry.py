@@ -106,6 +106,14 @@ def resolve_model(name_or_path: str | Path | None) -> Path:
     return found
 
 
+def existing_model(name_or_path: str | Path | None) -> Path:
+    """As resolve_model, and the file is there. ValueError or FileNotFoundError where it is not."""
+    path = resolve_model(name_or_path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no model file at {path}: give the name of a known model or the path of a file")
+    return path
+
+
 def pull_model(name: str, *, mirrors: Sequence[str] = (), progress: Progress | None = None) -> Path:
     """Bring a known model to this machine, checked, and return its file; nothing is asked for what is here already.
 

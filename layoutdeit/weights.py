@@ -25,6 +25,7 @@ from layoutdeit.model_registry import (
     MODELS,
     check_model,
     checked_sha256,
+    existing_model,
     expected_sha256,
     find_model,
     pull_model,
@@ -213,8 +214,8 @@ def _convert(options: argparse.Namespace) -> int:
 
     _check_target(options, (".safetensors", *TORCH_SUFFIXES))
     with checking_usage():
-        source = _existing(options.source)
-        like = None if options.like is None else _existing(options.like)
+        source = existing_model(options.source)
+        like = None if options.like is None else existing_model(options.like)
     settings = options.settings
     if like is not None:
         settings = [*settings_as_overrides(read_model_file(like)[0]), *settings]
@@ -229,7 +230,7 @@ def _convert(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     _check_target(options, (".onnx",))
     with checking_usage():
-        source = _existing(options.source)
+        source = existing_model(options.source)
     size_hw = None if options.size is None else (options.size[0], options.size[1])
 
     from layoutdeit.onnx_export import SizeError, export_onnx
@@ -251,14 +252,6 @@ def _check_target(options: argparse.Namespace, suffixes: tuple[str, ...]) -> Non
         raise UsageError(f"cannot tell the format of {options.target}: expected a name in {' or '.join(suffixes)}")
     if options.target.exists() and not options.overwrite:
         raise ValueError(f"{options.target} is there already: give another name, or --overwrite")
-
-
-def _existing(name_or_path: str) -> Path:
-    """The file of a model given by name or by path. ValueError or FileNotFoundError where there is none."""
-    path = resolve_model(name_or_path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}: give the name of a known model or the path of a file")
-    return path
 
 
 if __name__ == "__main__":

@@ -20,20 +20,21 @@ def tree_of(folder: Path, names: list[str], label: str) -> Path:
 
 
 def test_pages_of_all_trees_with_their_own_boxes(tmp_path):
-    mine = tree_of(tmp_path / "mine", ["a.png", "deep/b.png"], "list")
+    mine = tree_of(tmp_path / "mine", ["a.png", "deep/b.png", "deep-b.png"], "list")
     made = tree_of(tmp_path / "made", ["a.png"], "text")
-    assert merge_trees([mine, made], tmp_path / "both") == 3
+    assert merge_trees([mine, made], tmp_path / "both") == 4
     records = read_annotations(tmp_path / "both", "train")
     assert [(r.file_name, r.regions[0][0]) for r in records] == [
-        ("1-a.png", "list"),
-        ("1-deep-b.png", "list"),
-        ("2-a.png", "text"),
+        ("1/a.png", "list"),
+        ("1/deep/b.png", "list"),
+        ("1/deep-b.png", "list"),
+        ("2/a.png", "text"),
     ]
     assert all((tmp_path / "both" / "train" / record.file_name).is_file() for record in records)
     assert check_split(tmp_path / "both", "train", num_pictures=0).is_sound
     content = json.loads((tmp_path / "both" / "train.json").read_text())
-    assert [item["id"] for item in content["annotations"]] == [1, 2, 3]
-    assert merge_trees([mine, made], tmp_path / "both") == 3  # the same again
+    assert [item["id"] for item in content["annotations"]] == [1, 2, 3, 4]
+    assert merge_trees([mine, made], tmp_path / "both") == 4  # the same again
 
 
 def test_what_is_there_is_not_replaced(tmp_path):
@@ -41,7 +42,7 @@ def test_what_is_there_is_not_replaced(tmp_path):
     before = (mine / "train.json").read_bytes()
     with pytest.raises(ValueError, match="holds pages already"):
         merge_trees([mine, made], mine)
-    assert (mine / "train.json").read_bytes() == before and not (mine / "train" / "2-b.png").exists()
+    assert (mine / "train.json").read_bytes() == before and not (mine / "train" / "2").exists()
 
 
 def test_missing_split_other_categories_and_odd_names_are_said(tmp_path):

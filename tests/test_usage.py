@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backbone.usage import UsageError, at_least, check_writable, checking_usage, report
+from backbone.usage import UsageError, at_least, check_writable, checking_usage, report, usable_device
 
 
 def test_only_wrong_usage_has_status_2(capsys):
@@ -53,3 +53,10 @@ def test_what_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda place, mode: False)  # root may write everywhere
     with pytest.raises(PermissionError, match="no permission for"):
         check_writable(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("name", ["abacus", "cuda:99"])
+def test_device_that_is_not_there(name):
+    with pytest.raises(UsageError, match=f"device {name} cannot be used here"):
+        usable_device(name)
+    assert usable_device("cpu").type == "cpu"

@@ -84,7 +84,7 @@ def test_pull_names_what_it_does_not_know_and_fetches_nothing(own_cache, capsys)
     [
         (["verify", "best"], "unknown model 'best': use one of deit-tiny"),
         (["convert", "best", "OUT.pth"], "unknown model 'best'"),
-        (["convert", "none.pth", "OUT.safetensors"], "no weights at none.pth"),
+        (["convert", "none.pth", "OUT.safetensors"], "no model file at none.pth"),
         (["convert", DEFAULT_MODEL, "OUT.txt"], "expected a name in .safetensors or .pth or .pt"),
         (["convert", DEFAULT_MODEL, "OUT.pth", "--like", "best"], "unknown model 'best'"),
         (["convert", DEFAULT_MODEL, "OUT.pth", "heads.min_score"], "expected key=value, got 'heads.min_score'"),

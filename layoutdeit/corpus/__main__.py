@@ -104,6 +104,7 @@ def _annotate(options: argparse.Namespace) -> int:
 def _merge(options: argparse.Namespace) -> int:
     from layoutdeit.corpus.merge import merge_trees
 
+    _check_folder(options.output)
     num_pages = merge_trees(options.trees, options.output, split=options.split)
     print(f"{num_pages} pages of {len(options.trees)} trees in {options.output}")
     return 0

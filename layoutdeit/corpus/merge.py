@@ -17,7 +17,7 @@ from layoutdeit.labels import LABELS
 def merge_trees(trees: Sequence[Path], output: Path, *, split: str = "train") -> int:
     """Make a split of all pages that the trees have of it; return how many. Outlines and whatever else is there stay.
 
-    Pictures become links where the file system has them, copies elsewhere. Names get the tree's number in front.
+    Pictures become links where the file system has them, copies elsewhere, each tree's in a folder of its number.
     Raises FileNotFoundError where a tree has no such split, ValueError for other categories than PubLayNet's, a picture
     name that leaves its folder, or where `output` holds such a split already.
     """
@@ -30,7 +30,7 @@ def merge_trees(trees: Sequence[Path], output: Path, *, split: str = "train") ->
     for number, (tree, content) in enumerate(zip(trees, contents, strict=True), start=1):
         ids = {image["id"]: len(images) + place for place, image in enumerate(content["images"], start=1)}
         for image in content["images"]:
-            name = f"{number}-{image['file_name'].replace('/', '-')}"
+            name = f"{number}/{image['file_name']}"
             _link(tree / split / image["file_name"], output / split / name)
             images.append({**image, "id": ids[image["id"]], "file_name": name})
         for item in content["annotations"]:
@@ -60,6 +60,7 @@ def _read(tree: Path, split: str) -> dict[str, Any]:
 
 def _link(source: Path, target: Path) -> None:
     """The same picture under another name; where it is missing training says so, as for any tree."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
