@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -37,7 +37,7 @@ def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides
         config = OmegaConf.merge(config, OmegaConf.from_dotlist([_with_text(schema, line) for line in overrides]))
         if missing := sorted(OmegaConf.missing_keys(config)):  # every mandatory value of ours is a folder
             raise ValueError(f"give {' and '.join(f'{key}=DIR' for key in missing)}: nothing else tells where that is")
-        return OmegaConf.to_object(config)
+        return _with_tuples(OmegaConf.to_object(config))
     except OmegaConfBaseException as error:
         key = f"{error.full_key}: " if error.full_key else ""
         where = f" (in {path})" if path is not None else ""
@@ -47,7 +47,8 @@ def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides
 def config_from_dict(schema: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     """Rebuild a dataclass, nested ones too, from `dataclasses.asdict`'s output. ValueError as `load_config`."""
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values)))
+        config = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values))
+        return _with_tuples(OmegaConf.to_object(config))
     except OmegaConfBaseException as error:
         raise ValueError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from error
 
@@ -63,6 +64,18 @@ def check_range(key: str, value: float, low: float, high: float = math.inf) -> N
     if not (math.isfinite(value) and low <= value <= high):
         expected = f"in [{low}, {high}]" if high < math.inf else f"{low} or more"
         raise ValueError(f"{key} must be {expected}, got {value}")
+
+
+def _with_tuples(config: Any) -> Any:
+    """The same configuration: OmegaConf 2.3, which detectron2's hydra needs, leaves lists where 2.4 has tuples."""
+    hints = get_type_hints(type(config))
+    for each in fields(config):
+        value, hint = getattr(config, each.name), hints[each.name]
+        if is_dataclass(value):
+            _with_tuples(value)
+        elif isinstance(value, list) and tuple in map(get_origin, (hint, *get_args(hint))):
+            setattr(config, each.name, tuple(value))
+    return config
 
 
 def _with_text(schema: type, override: str) -> str:

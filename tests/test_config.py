@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -91,3 +92,11 @@ def test_a_detector_configuration_survives_its_dictionary():
     assert config_from_dict(DetectorConfig, asdict(config)) == config
     with pytest.raises(ValueError, match="colour"):
         config_from_dict(DetectorConfig, {"colour": 3})
+
+
+def test_tuples_are_tuples_in_every_omegaconf():
+    """2.3 gives lists; those of files, of overrides and of defaults are what the dataclass says."""
+    config = load_config(TrainConfig, overrides=["output_dir=a", "data.root=b", "data.crop_range_px=[30,40]"])
+    assert config.data.crop_range_px == (30, 40) and isinstance(config.detector.input.mean, tuple)
+    again = config_from_dict(TrainConfig, json.loads(json.dumps(asdict(config))))
+    assert again == config
