@@ -113,7 +113,24 @@ class LayoutAnalyzer:
         """
         score = self.score if score is None else checked_score(score)
         for page in read_ahead(document, _checked_pages(document, pages)):
-            yield self._analyze_page(document, page, score)
+            yield self.analyze_read(page, document.name, score)
+
+    def analyze_read(self, page: ReadPage, name: str, score: float | None = None) -> PageLayout:
+        """Analyse a page of the document `name` that was read already. What is wrong with it is in the result."""
+        start = time.perf_counter()
+        score = self.score if score is None else checked_score(score)
+        if page.picture is None:
+            return PageLayout(page.number, *page.size_pt, error=page.error, seconds=page.seconds)
+        try:
+            regions = self._find_regions(page.picture.image, page.size_pt, page.words, score)
+            error = None
+        except Exception as failure:  # an engine may raise anything; the other pages must not pay for it
+            logger.warning("%s page %d: the model failed", name, page.number, exc_info=True)
+            regions = ()
+            reason = str(failure) or type(failure).__name__
+            error = PageError("model", f"the model failed on page {page.number} of {name}: {reason}")
+        seconds = page.seconds + time.perf_counter() - start
+        return PageLayout(page.number, *page.size_pt, regions, error, page.picture.renderer, seconds)
 
     def analyze_image(self, image: Image.Image, *, score: float | None = None, number: int = 1) -> PageLayout:
         """Analyse a picture of a page. One pixel counts as one point: boxes are in pixels of the picture.
@@ -151,21 +168,6 @@ class LayoutAnalyzer:
         """The result for a document whose pages were analysed one by one."""
         source = SourceInfo(document.name, document.sha256, document.num_pages)
         return structured(DocumentLayout(source, self.info, tuple(pages)))
-
-    def _analyze_page(self, document: Document, page: ReadPage, score: float) -> PageLayout:
-        start = time.perf_counter()
-        if page.picture is None:
-            return PageLayout(page.number, *page.size_pt, error=page.error, seconds=page.seconds)
-        try:
-            regions = self._find_regions(page.picture.image, page.size_pt, page.words, score)
-            error = None
-        except Exception as failure:  # an engine may raise anything; the other pages must not pay for it
-            logger.warning("%s page %d: the model failed", document.name, page.number, exc_info=True)
-            regions = ()
-            reason = str(failure) or type(failure).__name__
-            error = PageError("model", f"the model failed on page {page.number} of {document.name}: {reason}")
-        seconds = page.seconds + time.perf_counter() - start
-        return PageLayout(page.number, *page.size_pt, regions, error, page.picture.renderer, seconds)
 
     def _find_regions(
         self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float

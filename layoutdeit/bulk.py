@@ -22,6 +22,7 @@ from layoutdeit.batch import Failure, Input, Results, asked_pages, failed_file, 
 from layoutdeit.bulk_crew import Crew, Step
 from layoutdeit.bulk_display import BulkDisplay
 from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, documents_of, runs, stores_of_other_settings
+from layoutdeit.bulk_ray import RayShare
 from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
 from layoutdeit.export import remove_unfinished
 from layoutdeit.layout import PageError, PageLayout
@@ -49,9 +50,9 @@ class BulkRun:
         *,
         num_workers: int,
         display: BulkDisplay,
-        ray_gpus: float | None = None,
+        ray: RayShare | None = None,
     ) -> None:
-        """Take the ledger and start the first process: on the cluster where `ray_gpus` says how many GPUs each takes.
+        """Take the ledger and start the first process: on the cluster where `ray` says what each takes there.
 
         Raises ModelFailed where the model cannot be loaded, ValueError where another run works in that folder.
         """
@@ -62,12 +63,13 @@ class BulkRun:
         self._ready: deque[BulkDocument] = deque()
         self._failures: list[tuple[int, Failure]] = []
         self._num_workers, self._num_recorded = num_workers, 0
+        self._num_readers = 0 if ray is None else ray.readers
         try:
             self._ledger = Ledger(results.dir / LEDGER_NAME)
         except BlockingIOError as error:
             raise ValueError(f"another run is at work in {results.dir}: wait for it, or use another folder") from error
         try:
-            new_worker = partial(BulkWorker, choice, ray_gpus=ray_gpus)
+            new_worker = partial(BulkWorker, choice, ray=ray)
             self._crew = Crew(new_worker, num_workers, self._find_step, display.say)
         except BaseException:
             self._ledger.close()
@@ -156,7 +158,7 @@ class BulkRun:
     def _plan(self, document: BulkDocument) -> None:
         """Which pages are still to be analysed, cut into chunks of neighbours."""
         todo = [number for number in document.numbers if not self._is_dealt_with(document, number)]
-        document.todo.extend(chunks(todo, self._num_workers))
+        document.todo.extend(chunks(todo, self._num_workers, num_readers=self._num_readers))
         document.num_left = len(todo)
         statuses = [self._ledger.page_status(document.key, number) for number in {*document.numbers}.difference(todo)]
         self._display.document_opened(
@@ -178,10 +180,11 @@ class BulkRun:
         while numbers:
             number = numbers[0]
             start = time.perf_counter()
-            request = {**document.place, "password": self._task.password, "number": number}
+            requests = [{**document.place, "password": self._task.password, "number": number} for number in numbers]
             try:
+                worker.expect(requests)
                 losses = document.losses["analyze", number]
-                page = PageLayout.from_dict(worker.ask("analyze", **request, losses=losses)["page"])
+                page = PageLayout.from_dict(worker.ask("analyze", **requests[0], losses=losses)["page"])
             except ReadFailed as error:
                 message = f"page {number} of {plain_name(document.item.path.name)} has no result: {error}"
                 page = PageLayout(number, 0, 0, error=PageError(error.code, message))

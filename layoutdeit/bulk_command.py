@@ -26,6 +26,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--ray-gpus", type=float, metavar="F", help="GPUs that each process takes there, such as .25 for a quarter [0]"
     )
+    options.add_argument(
+        "--ray-readers",
+        type=int,
+        metavar="R",
+        help="processes there, of a core each, that read pages ahead for each of the N [0]",
+    )
     options.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
 
 
@@ -37,6 +43,11 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--retry-failed needs the ledger of a run with --workers: give that too")
     if options.ray is not None and options.workers is None:
         raise ValueError("--ray needs --workers: how many processes to run there")
+    if options.ray_readers is not None:
+        if options.ray is None:
+            raise ValueError("--ray-readers needs --ray: without it each process reads its own pages")
+        if options.ray_readers < 0:
+            raise ValueError(f"--ray-readers must not be negative, got {options.ray_readers}")
     if options.ray_gpus is not None:
         if options.ray is None:
             raise ValueError("--ray-gpus needs --ray: without it the processes take turns on the GPUs of this machine")
@@ -56,11 +67,13 @@ def bulk_run(
     from layoutdeit.bulk import BulkRun
     from layoutdeit.bulk_display import BulkDisplay
     from layoutdeit.bulk_document import BulkTask
-    from layoutdeit.bulk_ray import connect
+    from layoutdeit.bulk_ray import RayShare, connect
     from layoutdeit.bulk_worker import ModelChoice
 
+    share = None
     if options.ray is not None:
-        connect(options.ray, options.workers)
+        share = RayShare(options.ray_gpus or 0.0, options.ray_readers or 0)
+        connect(options.ray, options.workers * (1 + share.readers))
     return BulkRun(
         inputs,
         targets,
@@ -69,5 +82,5 @@ def bulk_run(
         ModelChoice(options.model, options.engine, options.device, options.score, options.precision),
         num_workers=options.workers,
         display=BulkDisplay(len(inputs), is_quiet=options.quiet),
-        ray_gpus=None if options.ray is None else options.ray_gpus or 0.0,
+        ray=share,
     )

@@ -85,9 +85,9 @@ def documents_of(inputs: Sequence[Input], targets: Sequence[Path]) -> deque[Bulk
     return deque(map(BulkDocument, range(len(inputs)), inputs, targets, names))
 
 
-def chunks(numbers: Sequence[int], num_workers: int) -> Iterator[list[int]]:
-    """Pages cut into pieces of neighbours, small enough that all processes have some."""
-    size = min(MAX_CHUNK_PAGES, -(-len(numbers) // (CHUNKS_PER_WORKER * num_workers)) or 1)
+def chunks(numbers: Sequence[int], num_workers: int, *, num_readers: int = 0) -> Iterator[list[int]]:
+    """Pages cut into pieces of neighbours, small enough that all processes have some, and all readers of each."""
+    size = min(MAX_CHUNK_PAGES * max(num_readers, 1), -(-len(numbers) // (CHUNKS_PER_WORKER * num_workers)) or 1)
     return (list(numbers[start : start + size]) for start in range(0, len(numbers), size))
 
 

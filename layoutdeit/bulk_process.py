@@ -1,7 +1,8 @@
 """A process of a bulk run: with a model of its own and one thread it analyses pages as told, and writes results.
 
 The other side is bulk_worker.py; what is said is in wire.py. A page goes through the model alone, so what is found
-depends on nothing but the page. It ends with the process that started it, even when that is killed.
+depends on nothing but the page. It ends with the process that started it, even when that is killed. On a cluster
+pages may have been read by other processes (PageReader), which have no model.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from layoutdeit.layout import ModelInfo, SourceInfo
 from layoutdeit.page_store import PageStore, stored_layout
+from layoutdeit.pages_ahead import ReadPage, read_page
 from layoutdeit.pdf import Document, PdfError, open_document
+from layoutdeit.source_file import plain_name
 from layoutdeit.wire import read_header, write_message
 
 if TYPE_CHECKING:
@@ -31,17 +34,53 @@ def own_device(device: str, index: int, num_gpus: int) -> str:
     return f"cuda:{index % num_gpus}" if device == "cuda" and num_gpus else device
 
 
+class LastDocument:
+    """The document that was asked for last, kept open: the next page is mostly of the same."""
+
+    def __init__(self) -> None:
+        self._document: Document | None = None
+        self._opened: tuple[str, str] | None = None  # path and sha256
+
+    def at(self, path: str, password: str | None, sha256: str) -> Document:
+        """The document at a path, opened where it was not. Raises PdfError, also for another sha256; OSError."""
+        if self._opened != (path, sha256):
+            self._opened = None
+            if self._document is not None:
+                self._document.close()
+            self._document = open_document(path, password=password)
+            if self._document.sha256 != sha256:
+                raise PdfError("corrupt", f"{self._document.name} was replaced while it was read: run again.")
+            self._opened = (path, sha256)
+        return self._document
+
+
+class PageReader:
+    """What a process without a model does: it reads pages that another will analyse."""
+
+    def __init__(self) -> None:
+        self._documents = LastDocument()
+
+    def read(self, *, path: str, password: str | None, sha256: str, number: int) -> tuple[bool, ReadPage | None]:
+        """Whether the page (number from 1) could be read, and the page. Whoever analyses it meets the error again."""
+        try:
+            return True, read_page(self._documents.at(path, password, sha256), number)
+        except (PdfError, OSError):
+            return False, None
+
+
 class Session:
     """The model, and the document that is open: one method per verb, and `answer`, which calls them."""
 
     def __init__(self) -> None:
         self._analyzer: LayoutAnalyzer | None = None
-        self._document: Document | None = None
-        self._opened: tuple[str, str | None] | None = None  # path and sha256
+        self._documents = LastDocument()
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What the request's verb returns, or the error it raises. Any error: one document must not end the run."""
-        request = dict(request)
+    def answer(self, request: dict[str, Any], read: ReadPage | None = None) -> dict[str, Any]:
+        """What the request's verb returns, or the error it raises. Any error: one document must not end the run.
+
+        `read` is the page to analyse where another process has read it.
+        """
+        request = dict(request) if read is None else {**request, "read": read}
         verb = request.pop("verb")
         try:
             return getattr(self, f"_{verb}")(**request)
@@ -70,12 +109,14 @@ class Session:
         return {**asdict(self._analyzer.info), "device": device}
 
     def _open(self, *, path: str, password: str | None, sha256: str) -> dict[str, Any]:
-        return {"num_pages": self._document_at(path, password, sha256).num_pages}
+        return {"num_pages": self._documents.at(path, password, sha256).num_pages}
 
-    def _analyze(self, *, path: str, password: str | None, sha256: str, number: int) -> dict[str, Any]:
-        document = self._document_at(path, password, sha256)
-        (page,) = self._analyzer.analyze_pages(document, [number])
-        return {"page": page.to_dict()}
+    def _analyze(
+        self, *, path: str, password: str | None, sha256: str, number: int, read: ReadPage | None = None
+    ) -> dict[str, Any]:
+        if read is None:
+            read = read_page(self._documents.at(path, password, sha256), number)
+        return {"page": self._analyzer.analyze_read(read, plain_name(Path(path).name)).to_dict()}
 
     def _export(
         self,
@@ -90,25 +131,13 @@ class Session:
     ) -> dict[str, Any]:
         from layoutdeit.export import export
 
-        document = self._document_at(path, password, sha256)
+        document = self._documents.at(path, password, sha256)
         chosen = [number for first, end in numbers for number in range(first, end)]
         source = SourceInfo(document.name, document.sha256, document.num_pages)
         info: ModelInfo = self._analyzer.info
         with PageStore(Path(store)) as pages:
             written = export(stored_layout(source, info, pages, chosen), document, target, formats)
         return {"written": list(map(str, written))}
-
-    def _document_at(self, path: str, password: str | None, sha256: str) -> Document:
-        """The document, open already where it was the last that was asked for."""
-        if self._opened != (path, sha256):
-            self._opened = None
-            if self._document is not None:
-                self._document.close()
-            self._document = open_document(path, password=password)
-            if self._document.sha256 != sha256:
-                raise PdfError("corrupt", f"{self._document.name} was replaced while it was read: run again.")
-            self._opened = (path, sha256)
-        return self._document
 
 
 def serve(parent: int) -> None:

@@ -9,18 +9,33 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from layoutdeit.worker_pool import Answer, WorkerStopped
 
 LOCAL = "local"
 CONNECT_S = 10.0
+PAGES_AHEAD = 2  # of each reader: one that it reads and one that waits for the model
 
 
-def connect(address: str, num_workers: int) -> None:
+@dataclass(frozen=True)
+class RayShare:
+    """What each process of a run takes of the cluster, beside the core it works on.
+
+    gpus: whole ones, or a part of one; readers: further processes of a core that read its pages ahead of it.
+    """
+
+    gpus: float = 0.0
+    readers: int = 0
+
+
+def connect(address: str, num_cores: int) -> None:
     """Join the cluster at an address, the one this machine belongs to ("auto"), or one made here ("local").
 
-    Raises ImportError where there is no ray, ValueError or ConnectionError where there is no cluster.
+    One made here believes in `num_cores`. Raises ImportError where there is no ray, ValueError or ConnectionError
+    where there is no cluster.
     """
     try:
         import ray
@@ -28,7 +43,7 @@ def connect(address: str, num_workers: int) -> None:
         raise ImportError("--ray needs Ray: pip install -e '.[ray]' in the project's folder") from error
     settings = {"log_to_driver": False, "logging_level": logging.ERROR, "ignore_reinit_error": True}
     if address == LOCAL:
-        ray.init(address="local", num_cpus=num_workers, include_dashboard=False, **settings)
+        ray.init(address="local", num_cpus=num_cores, include_dashboard=False, **settings)
     else:
         _check_reachable(address)
         try:
@@ -51,19 +66,20 @@ def _check_reachable(address: str) -> None:
 
 
 class RayWorker:
-    """An actor with a model: one core, and GPUs or a part of one.
+    """An actor with a model, and the readers that work for it.
 
     The same verbs and errors as worker_pool.Worker, for one thread.
     """
 
-    def __init__(self, *, num_gpus: float = 0.0) -> None:
+    def __init__(self, share: RayShare) -> None:
         """Ask for it; it begins when the cluster has a core to spare."""
         import ray
 
         from layoutdeit.bulk_process import Session
 
-        self._actor = ray.remote(num_cpus=1, num_gpus=num_gpus, max_restarts=0)(Session).remote()
+        self._actor = ray.remote(num_cpus=1, num_gpus=share.gpus, max_restarts=0)(Session).remote()
         self._ready = self._actor.__ray_ready__.remote()
+        self._readers = Readers(share.readers)
 
     def is_placed(self, seconds: float) -> bool:
         """Wait so long for the cluster to have a core for it; True as well for one that has died since."""
@@ -71,13 +87,21 @@ class RayWorker:
 
         return bool(ray.wait([self._ready], timeout=seconds)[0])
 
+    def expect(self, requests: Sequence[dict[str, Any]]) -> None:
+        """Have pages read that it will be asked to analyse, in that order; they replace those of the call before."""
+        self._readers.begin(requests)
+
     def ask(self, request: dict[str, Any], *, seconds: float) -> Answer:
         """Send a request and wait for the answer. Raises WorkerStopped; the actor is then gone."""
         import ray
 
         start = time.perf_counter()
+        page = self._readers.take(request, seconds)
         try:
-            header = ray.get(self._actor.answer.remote(request), timeout=seconds)
+            try:
+                header = ray.get(self._actor.answer.remote(request, page), timeout=seconds)
+            except (ray.exceptions.ObjectLostError, ray.exceptions.RayTaskError):  # the page's machine is gone
+                header = ray.get(self._actor.answer.remote(request), timeout=seconds)
         except ray.exceptions.GetTimeoutError as error:
             self.stop()
             raise WorkerStopped("timeout", time.perf_counter() - start) from error
@@ -87,8 +111,73 @@ class RayWorker:
         return Answer(header, b"", time.perf_counter() - start)
 
     def stop(self) -> None:
-        """Kill the actor; stopping twice does nothing."""
+        """Kill the actor and its readers; stopping twice does nothing."""
         import ray
 
         if ray.is_initialized():
             ray.kill(self._actor)
+            self._readers.stop()
+
+
+class Readers:
+    """Actors of one core that read pages for an actor with a model, wherever the cluster has cores.
+
+    A picture goes from one to the other through the object store and never through this process: at most PAGES_AHEAD
+    for each reader are there at once. They only save time: what none of them has read, the actor reads itself.
+    """
+
+    def __init__(self, num_readers: int) -> None:
+        """Ask for them; each begins when the cluster has a core to spare."""
+        self._actors: list[Any] = []
+        self._ready: list[Any] = []
+        self._at: dict[tuple[str, int], tuple[int, Any, Any]] = {}  # the reader; whether it has the page; the page
+        for index in range(num_readers):
+            self._start(index)
+
+    def begin(self, requests: Sequence[dict[str, Any]]) -> None:
+        """Have the first of these pages read, and forget others."""
+        import ray
+
+        wanted = {_page_key(request): request for request in requests[: PAGES_AHEAD * len(self._actors)]}
+        self._at = {key: entry for key, entry in self._at.items() if key in wanted}
+        placed = [index for index, ready in enumerate(self._ready) if ray.wait([ready], timeout=0)[0]]
+        for key, request in wanted.items():
+            if key not in self._at and placed:
+                at_work = [entry[0] for entry in self._at.values()]
+                index = min(placed, key=at_work.count)
+                self._at[key] = (index, *self._actors[index].read.options(num_returns=2).remote(**request))
+
+    def take(self, request: dict[str, Any], seconds: float) -> Any | None:
+        """Where in the object store the page is that a request is about; None where nobody has read it."""
+        import ray
+
+        index, is_read, page = self._at.pop(_page_key(request), (None, None, None))
+        if index is None:
+            return None
+        try:
+            return page if ray.get(is_read, timeout=seconds) else None
+        except ray.exceptions.RayError:  # its machine is gone, or it is stuck
+            ray.kill(self._actors[index])
+            self._at = {key: entry for key, entry in self._at.items() if entry[0] != index}
+            self._start(index)
+            return None
+
+    def stop(self) -> None:
+        """Kill them."""
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor)
+
+    def _start(self, index: int) -> None:
+        import ray
+
+        from layoutdeit.bulk_process import PageReader
+
+        actor = ray.remote(num_cpus=1, max_restarts=0)(PageReader).remote()
+        self._actors[index : index + 1] = [actor]
+        self._ready[index : index + 1] = [actor.__ray_ready__.remote()]
+
+
+def _page_key(request: dict[str, Any]) -> tuple[str, int]:
+    return request.get("path", ""), request.get("number", 0)

@@ -6,10 +6,11 @@ What they run is bulk_process.py. The threads that ask are those of bulk_crew.py
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from layoutdeit.bulk_ray import RayWorker
+from layoutdeit.bulk_ray import RayShare, RayWorker
 from layoutdeit.layout import ModelInfo
 from layoutdeit.worker_pool import Worker, WorkerStopped
 
@@ -54,12 +55,12 @@ class ModelChoice:
 class BulkWorker:
     """A process with a model, here or on the Ray cluster. One thread starts and asks; `stop` may come from another."""
 
-    def __init__(self, choice: ModelChoice, index: int = 0, *, ray_gpus: float | None = None) -> None:
+    def __init__(self, choice: ModelChoice, index: int = 0, *, ray: RayShare | None = None) -> None:
         """Start nothing yet.
 
-        `index` counts the processes from 0. With `ray_gpus` it is one of the Ray cluster, and takes so many GPUs there.
+        `index` counts the processes from 0. With `ray` it is one of the Ray cluster, and says what it takes there.
         """
-        self._choice, self._index, self._ray_gpus = choice, index, ray_gpus
+        self._choice, self._index, self._ray = choice, index, ray
         self._stopping = threading.Lock()
         self._is_stopped = False
         self.was_replaced = False  # a process died on the way
@@ -127,6 +128,11 @@ class BulkWorker:
             raise ReadFailed("model" if verb == "analyze" else "corrupt", f"{reason}.")
         return answer
 
+    def expect(self, pages: Sequence[dict[str, Any]]) -> None:
+        """Say which pages it will be asked to analyse next: its readers, if it has any, begin with them."""
+        if isinstance(self._worker, RayWorker):
+            self._worker.expect(pages)
+
     def stop(self) -> None:
         """Kill the process, busy or not."""
         with self._stopping:
@@ -140,8 +146,7 @@ class BulkWorker:
             if self._is_stopped:
                 raise InterruptedError
             if self._worker is None:
-                gpus = self._ray_gpus
-                self._worker = Worker(START) if gpus is None else RayWorker(num_gpus=gpus)
+                self._worker = Worker(START) if self._ray is None else RayWorker(self._ray)
             worker = self._worker
         is_placed = not isinstance(worker, RayWorker) or worker.is_placed(PLACE_S)
         if self._is_stopped:
