@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from omegaconf import MISSING, OmegaConf
+import yaml
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 ConfigT = TypeVar("ConfigT")
@@ -22,8 +23,8 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of a training, Lightning F
 def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides: Sequence[str] = ()) -> ConfigT:
     """Fill the dataclass `schema` from a YAML file, then from overrides: "data.root=/data"; "key=" empties a text.
 
-    FileNotFoundError for a missing file; ValueError that names the key for an unknown one, a wrong type, a missing
-    mandatory value or a value that the dataclass's own check refuses.
+    FileNotFoundError for a missing file; ValueError for one that is no YAML, or names the key of an unknown one, a
+    wrong type, a missing mandatory value or a value that the dataclass's own check refuses.
     """
     if path is not None and not Path(path).is_file():
         raise FileNotFoundError(f"no configuration file at {path}: see configs/ for those that exist")
@@ -33,8 +34,8 @@ def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides
     try:
         config = OmegaConf.structured(schema)
         if path is not None:
-            config = OmegaConf.merge(config, OmegaConf.load(path))
-        config = OmegaConf.merge(config, OmegaConf.from_dotlist([_with_text(schema, line) for line in overrides]))
+            config = OmegaConf.merge(config, _read_yaml(path))
+        config = OmegaConf.merge(config, *(_read_override(schema, line) for line in overrides))
         if missing := sorted(OmegaConf.missing_keys(config)):  # every mandatory value of ours is a folder
             raise ValueError(f"give {' and '.join(f'{key}=DIR' for key in missing)}: nothing else tells where that is")
         return _with_tuples(OmegaConf.to_object(config))
@@ -42,6 +43,27 @@ def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides
         key = f"{error.full_key}: " if error.full_key else ""
         where = f" (in {path})" if path is not None else ""
         raise ValueError(f"{key}{str(error).splitlines()[0]}{where}") from error
+
+
+def _read_yaml(path: str | Path) -> DictConfig:
+    try:
+        values = OmegaConf.load(path)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML: {_in_one_line(error)}") from error
+    if not isinstance(values, DictConfig):
+        raise ValueError(f"{path} holds no configuration: expected key: value, got a list")
+    return values
+
+
+def _read_override(schema: type, override: str) -> DictConfig:
+    try:
+        return OmegaConf.from_dotlist([_with_text(schema, override)])
+    except yaml.YAMLError as error:
+        raise ValueError(f"cannot read {override!r}: {_in_one_line(error)}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def config_from_dict(schema: type[ConfigT], values: dict[str, Any]) -> ConfigT:

@@ -89,6 +89,7 @@ def test_defaults_are_the_recipe_of_the_paper():
         ("run.accumulate=0", "run.accumulate must be 1"),
         ("model.drop_path=1.5", "model.drop_path"),
         ("model.nmae=x", "nmae"),
+        ("data.root=[1", "cannot read 'data.root=\\[1'"),
     ],
 )
 def test_wrong_keys_and_values_are_named(override, named):
@@ -98,3 +99,18 @@ def test_wrong_keys_and_values_are_named(override, named):
 
 def test_an_empty_text_empties_it():
     assert load_config(ImageTrainConfig, None, ["data.root=x", "output_dir=y", "data.val_split="]).data.val_split == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [1\nb: {", "x.yaml is no YAML: .* line 2"),
+        (b"\xff\xfe", "x.yaml is no YAML"),
+        (b"[1, 2]", "x.yaml holds no"),
+    ],
+)
+def test_file_that_is_no_configuration_says_so(tmp_path, content, message):
+    (tmp_path / "x.yaml").write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_config(ImageTrainConfig, tmp_path / "x.yaml", ["data.root=x", "output_dir=y"])
+    assert "\n" not in str(caught.value)

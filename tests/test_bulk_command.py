@@ -12,6 +12,7 @@ from layoutdeit.analyze import main
         (["--retry-failed"], "needs the ledger"),
         (["--workers", "1", "--ray-gpus", ".5"], "needs --ray"),
         *[(["--workers", "1", "--ray", "local", f"--ray-gpus={n}"], "part of 1") for n in ("-1", "1.5", "nan", "inf")],
+        (["--workers", "1", "--ray", "local", "--ray-readers=-1"], "must not be negative"),
         (["--workers", "1", "--model", "no-such-model"], "no-such-model"),
     ],
 )
