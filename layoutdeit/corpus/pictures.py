@@ -13,6 +13,7 @@ import random
 import numpy as np
 from PIL import Image
 
+from layoutdeit.corpus import vocabulary as words
 from layoutdeit.corpus.charts import SVG_FONTS, chart
 from layoutdeit.corpus.diagrams import diagram
 
@@ -29,7 +30,10 @@ def figure_svg(rng: random.Random, width: float, height: float) -> str:
         columns = rows = 1
     if kind == "diagram":
         columns = rows = 1 if rng.random() < 0.8 else 2
-    body = _panels(rng, width, height, columns, rows, kind)
+    if kind == "rasters" and columns > 1 and rng.random() < 0.3:
+        body = _headed_panels(rng, width, height, columns, rows)
+    else:
+        body = _panels(rng, width, height, columns, rows, kind)
     background = ""
     if rng.random() < 0.25:
         background = (
@@ -74,6 +78,28 @@ def _panels(rng: random.Random, width: float, height: float, columns: int, rows:
                 f'<text x="{x + 2:.1f}" y="{y + size * 0.85:.1f}" font-size="{size}" font-weight="bold" '
                 f'font-family="{SVG_FONTS[0]}" fill="{colour}">{letter}</text>'
             )
+    return "".join(parts)
+
+
+def _headed_panels(rng: random.Random, width: float, height: float, columns: int, rows: int) -> str:
+    """Pictures of one kind in a grid, its columns named above, its rows on their side at the left."""
+    size, gap = rng.choice([6.0, 7.0, 8.0]), rng.choice([1.0, 3.0, 8.0])
+    kind = rng.choice(["fluorescence", "fluorescence", "grey", "histology", "scan"])
+    head, side = size * 1.5, size * 1.7 if rng.random() < 0.7 else 0.0
+    cell_w, cell_h = (width - side - gap * (columns - 1)) / columns, (height - head - gap * (rows - 1)) / rows
+    text = f'<text font-size="{size}" text-anchor="middle" font-family="{rng.choice(SVG_FONTS)}" transform='
+    parts = []
+    for column in range(columns):
+        x = side + column * (cell_w + gap)
+        name = rng.choice(words.NOUNS)[: int(cell_w / size * 1.6)]
+        parts.append(f'{text}"translate({x + cell_w / 2:.1f} {size:.1f})">{name}</text>')
+        for row in range(rows):
+            content = raster(rng, cell_w, cell_h, kind)
+            parts.append(f'<g transform="translate({x:.1f} {head + row * (cell_h + gap):.1f})">{content}</g>')
+    for row in range(rows if side else 0):
+        y = head + row * (cell_h + gap) + cell_h / 2
+        name = rng.choice(words.NOUNS)[: int(cell_h / size * 1.6)]
+        parts.append(f'{text}"translate({size:.1f} {y:.1f}) rotate(-90)">{name}</text>')
     return "".join(parts)
 
 

@@ -19,7 +19,7 @@ class TextWriter:
         self.budget = 0.0
         self.section = rng.randint(0, 4)
         self.float_rate = rng.choice([0.1, 0.2, 0.32, 0.48]) * (0.75 if style.columns == 1 else 1.0)
-        self.list_rate = rng.choice([0.01, 0.03, 0.07]) * (2 if style.manual else 1)
+        self.list_rate = rng.choice([0.01, 0.03, 0.07, 0.12]) * (2 if style.manual else 1)
         self.paragraph_length = rng.uniform(0.7, 1.25)
         self.subsections = rng.uniform(0.3, 0.7)
 
@@ -78,26 +78,39 @@ class TextWriter:
         return text
 
     def list_block(self) -> str:
-        """A bullet or numbered list, sometimes nested."""
-        rng, prose = self.rng, self.prose
-        count, length = rng.randint(2, 9), rng.choice([3, 6, 10, 16, 28])
+        """A bullet or numbered list, at times nested, set in from both sides or ragged."""
+        rng, prose, style = self.rng, self.prose, self.style
+        count, length = rng.choice([1, 2, 3, 3, 4, 5, 6, 7, 9, 12]), rng.choice([3, 6, 10, 16, 28, 45])
+        has_leads = length > 5 and rng.random() < 0.12
         items = []
         for _ in range(count):
             text = prose.paragraph_markup(length) if length > 5 else escape(prose.title(rng.randint(2, 7)))
+            if has_leads:
+                text = f"#strong[{escape(prose.title(rng.randint(1, 3)))}{rng.choice('.:')}] {text}"
             if rng.random() < 0.04:
                 inner = ", ".join(f"[{escape(prose.title(4))}]" for _ in range(rng.randint(2, 3)))
                 text += f" #list(marker: [–], {inner})"
             items.append(f"[{text}]")
-            self.budget -= max(1, len(text.split()) / self.style.words_per_line) + 0.3
-        spacing = rng.choice(["auto", "auto", f"{self.style.pitch - 1:.2f}em", "0.5em", "0.8em"])
+            self.budget -= max(1, len(text.split()) / style.words_per_line) + 0.3
+        close = f"{style.pitch - 1:.2f}em"
+        spacing = rng.choice(["auto", "auto", close, close, "0.5em", "0.8em", "1.1em"])
         options = (
-            f"indent: {rng.choice([0, 0, 6, 12, 18])}pt, body-indent: {rng.choice([3, 5, 8])}pt, spacing: {spacing}"
+            f"indent: {rng.choice([0, 0, 6, 12, 18])}pt, body-indent: {rng.choice([3, 5, 8, 12])}pt, spacing: {spacing}"
         )
-        if rng.random() < 0.6:
+        if rng.random() < 0.55:
             marker = rng.choice(["•", "•", "•", "–", "◦", "▪", "‣"])
-            return f"#list(marker: [{marker}], {options}, {', '.join(items)})"
-        numbering = rng.choice(["1.", "1.", "(1)", "1)", "(i)", "a)", "(a)", "i."])
-        return f'#enum(numbering: "{numbering}", {options}, {", ".join(items)})'
+            small = f"#text(size: {rng.choice([0.6, 0.8, 1, 1, 1.3])}em)[{marker}]"
+            listed = f"#list(marker: [{small}], {options}, {', '.join(items)})"
+        else:
+            numbering = rng.choice(["1.", "1.", "(1)", "1)", "(i)", "a)", "(a)", "i."])
+            start = rng.choice([1, 1, 1, 2, 3])
+            listed = f'#enum(numbering: "{numbering}", start: {start}, {options}, {", ".join(items)})'
+        if rng.random() < 0.25:
+            listed = f"#pad(left: {rng.choice([0, 6, 10, 14])}pt, right: {rng.choice([0, 6, 12, 18])}pt)[{listed}]"
+        if rng.random() < 0.3:
+            listed = f"#[#set par(justify: false)\n{listed}]"
+        gap = rng.choice([0, 0, 0, 0.4, 0.9])
+        return f"#v({gap}em)\n{listed}\n#v({gap}em)" if gap else listed
 
     def special_block(self) -> str:
         """A tinted box, a block quote, a display equation or, in manuals, a listing or note."""
