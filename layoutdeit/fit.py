@@ -32,6 +32,9 @@ ASCENT, DESCENT = 1.25, 0.40
 DENSE_ROW = 0.45  # of a line's fullest rows: the lowest row above it is the baseline
 INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
 
+BARE_INSET = 0.03  # of a box's width at either end that does not count: a frame's sides
+BARE_SCORE = 0.5  # of its score that a box of text keeps in which no line is printed
+
 AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same region
 VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
 
@@ -52,8 +55,13 @@ class Fitted:
 
 def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, picture: np.ndarray) -> Fitted:
     """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8 and merge those that agree, K <= N."""
-    boxes = fit_boxes(boxes_xyxy, labels, find_ink(picture)) if len(boxes_xyxy) else np.zeros((0, 4))
-    return merge_agreeing(boxes, np.asarray(labels), np.asarray(scores, dtype=np.float64))
+    if len(boxes_xyxy) == 0:
+        return Fitted(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
+    ink = find_ink(picture)
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    is_text = np.isin(labels, list(LINE_LABELS))
+    is_bare = np.array([text and _is_bare(box, ink) for box, text in zip(boxes_xyxy, is_text, strict=True)])
+    return merge_agreeing(fit_boxes(boxes_xyxy, labels, ink), labels, np.where(is_bare, BARE_SCORE, 1) * scores)
 
 
 def merge_agreeing(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> Fitted:
@@ -162,6 +170,18 @@ def _between_rules(box: np.ndarray, ink: Ink) -> np.ndarray | None:
     if min(right, x1) <= max(left, x0) or shared_height < max(0.5 * (y1 - y0), 0.35 * (bottom - top)):
         return None  # rules of something else: of a head, of a single row
     return np.array([left - INK_MARGIN, top - INK_MARGIN, right + INK_MARGIN, bottom + INK_MARGIN])
+
+
+def _is_bare(box: np.ndarray, ink: Ink) -> bool:
+    """Whether a box of text holds nothing as high as a line of print: white paper, a ruled line."""
+    x0, y0, x1, y1 = box
+    if not np.isfinite(box).all():
+        return False
+    inset = BARE_INSET * (x1 - x0)
+    left, right = _span(x0 + inset, x1 - inset, ink.size_hw[1])
+    upper, lower = _span(y0, y1, ink.size_hw[0])
+    starts, ends = runs(ink.rows(left, max(left, right))[upper:lower] > 0)
+    return not (ends - starts >= MIN_LINE * ink.scale).any()
 
 
 def _baseline(counts: np.ndarray, start: int, end: int) -> int:

@@ -48,6 +48,15 @@ def test_half_a_column_becomes_the_column():
     np.testing.assert_allclose(fitted[[0, 2]], [60, 298], atol=0.5)
 
 
+def test_text_without_a_line_of_print_counts_less():
+    """A ruled line, and white paper; a figure there is believed as before, as is a line that only touches the box."""
+    boxes = np.array([[335.0, 114, 560, 127], [60, 300, 300, 380], [60, 300, 300, 380], [60, 95, 300, 112]])
+    labels, scores = np.array([TEXT, TITLE, FIGURE, TEXT]), np.array([0.9, 0.8, 0.7, 0.6])
+    fitted = fit_to_page(boxes, labels, scores, draw_page())
+    assert fitted.labels.tolist() == [FIGURE, TEXT, TEXT, TITLE]
+    np.testing.assert_allclose(fitted.scores, [0.7, 0.6, 0.45, 0.4])
+
+
 def test_a_table_ends_at_its_outer_rules():
     fitted = fit_boxes(np.array([[345, 110, 520, 180]]), [TABLE], find_ink(draw_page()))[0]
     np.testing.assert_allclose(fitted, [330, 100, 560, 201], atol=0.5)
@@ -78,7 +87,7 @@ def test_no_boxes_and_a_blank_page():
     blank = np.full((300, 200, 3), 255, dtype=np.uint8)
     assert fit_to_page(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), blank).boxes.shape == (0, 4)
     kept = fit_to_page(np.array([[10.0, 10, 50, 60]]), np.array([TEXT]), np.array([0.5]), blank)
-    assert kept.boxes.tolist() == [[10, 10, 50, 60]] and kept.scores.tolist() == [0.5]
+    assert kept.boxes.tolist() == [[10, 10, 50, 60]] and kept.scores.tolist() == [0.25]
 
 
 def test_agreeing_boxes_become_one_with_a_higher_score():
