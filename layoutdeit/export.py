@@ -33,6 +33,7 @@ from layoutdeit.parquet_file import require_pyarrow, write_parquet
 from layoutdeit.pdf import Document
 
 ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
+INNER_FORMULA = re.compile("([;\t\r\n]\\s*)([=+@\uff1d\uff0b\uff20]|[-\uff0d](?=[\\w.(]))")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # last: full width
 CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text", "corrected")
 
@@ -264,7 +265,11 @@ def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) 
 
 
 def _inert(text: str) -> str:
-    """A cell no spreadsheet runs: =, +, -, @ and leading blanks start formulas in one or another."""
+    """A cell no spreadsheet runs: =, +, -, @ and leading blanks start formulas in one or another.
+
+    Also inside it, where one that parts cells at semicolons or tabs would see a cell begin.
+    """
+    text = INNER_FORMULA.sub(r"\1'\2", text)
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

@@ -61,7 +61,7 @@ def _section(page: PageLayout, images: Mapping[tuple[int, int], str]) -> str:
 
 def _element(region: Region, image: str | None, captions: list[str | None]) -> str:
     text = escape(join_lines(region.text or ""))
-    place = f'data-box="{" ".join(f"{edge:.2f}" for edge in region.box)}"'
+    place = f'dir="auto" data-box="{" ".join(f"{edge:.2f}" for edge in region.box)}"'
     if region.label in ("figure", "table"):
         inside = _table(region.cells) if region.cells else ""
         if not inside:
@@ -75,9 +75,20 @@ def _element(region: Region, image: str | None, captions: list[str | None]) -> s
         return f"<h{level} {place}>{text}</h{level}>"
     if region.label == "list":
         items = list_items(region.text or "")
-        tag = "ol" if all(marker != "-" for marker, _ in items) else "ul"
-        return f"<{tag} {place}>{''.join(f'<li>{escape(item)}</li>' for _, item in items)}</{tag}>"
+        if all(marker != "-" for marker, _ in items):
+            return f"<ol {place}>{''.join(_numbered(items))}</ol>"
+        return f"<ul {place}>{''.join(f'<li>{escape(item)}</li>' for _, item in items)}</ul>"
     return f"<p {place}>{text}</p>"
+
+
+def _numbered(items: list[tuple[str, str]]) -> Iterator[str]:
+    """Items (marker, text) of a list with the numbers that they have on the page."""
+    expected = 1
+    for marker, item in items:
+        number = int(marker.rstrip("."))
+        value = f' value="{number}"' if number != expected else ""
+        yield f"<li{value}>{escape(item)}</li>"
+        expected = number + 1
 
 
 def _table(cells: Cells) -> str:

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 from layoutdeit.layout import DocumentLayout, Region
 from layoutdeit.reading import join_lines
 from layoutdeit.table_cells import Cells
 
+# A bullet, one of Word's from its symbol fonts too; a number; or a marker that stays, as it may be referred to.
 BULLET = re.compile(
-    r"\s*(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2014*\u00b7-]|(\d{1,3})[.)]|\(\w{1,3}\)|\[\d{1,4}\])\s+(?=\S)"
+    r"\s*(?:[\u2022\u2023\u2043\u2192\u2219\u25a0\u25a1\u25aa\u25cb\u25cf\u25e6\u2713\u2714\u27a2\uf0a7\uf0b7\uf0d8\u2013\u2014*\u00b7-]"
+    r"|(\d{1,3})[.)]"
+    r"|(\(\w{1,4}\)|\[\d{1,4}\]|[A-Za-z]\)|[ivx]{1,5}[.)]|\d{1,2}(?:\.\d{1,2})+\.?))\s+(?=\S)"
 )
-MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$])")
+MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")  # wherever it stands
+OPENING = re.compile(r"(?=[-+])|(?<=\d)(?=[.)](?:\s|$))")  # what makes a list of a line that begins so
+OPENED = re.compile(r"[-+]|\d{1,9}[.)](?:\s|$)")
 NUMBERING = re.compile(r"\s*(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
 MAX_HEADING_LEVEL = 6
 
@@ -44,7 +50,8 @@ def markdown_pieces(layout: DocumentLayout, images: Mapping[tuple[int, int], str
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return MARKUP.sub(r"\\\1", " ".join(text.split()))
+    line = MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return OPENING.sub(r"\\", line, count=1) if OPENED.match(line) else line
 
 
 def heading_level(text: str) -> int:
@@ -61,7 +68,7 @@ def _block(region: Region, image: str | None) -> str:
     if region.cells is not None:
         return _table(region.cells)
     if image is not None:
-        return f"![{region.label}](<{image}>)"
+        return f"![{region.label}](<{quote(image)}>)"
     if region.label == "title":
         return f"{'#' * (region.level or heading_level(text))} {escape(text)}" if text else ""
     if region.label == "list":
@@ -78,14 +85,15 @@ def _table(cells: Cells) -> str:
 def list_items(text: str) -> list[tuple[str, str]]:
     """A list's lines gathered into items (marker, text): a bullet or number starts one, any other line goes on.
 
-    The marker is "-", or the number with a full stop.
+    The marker is "-", or the number with a full stop; any other, such as "(a)" or "[12]", stays in the text.
     """
     items: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         match = BULLET.match(line)
         if match or not items:
             marker = f"{match[1]}." if match and match[1] else "-"
-            items.append((marker, [line[match.end() :] if match else line]))
+            stays = match is None or match[2]
+            items.append((marker, [line.strip() if stays else line[match.end() :]]))
         else:
             items[-1][1].append(line)
     return [(marker, join_lines("\n".join(lines))) for marker, lines in items]

@@ -5,14 +5,21 @@ Boxes are xyxy in points of the page as displayed. `pdf.py` gives the words; `an
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 SOFT_HYPHEN = "\u00ad"
-DIVIDED = re.compile(r"(?:^|[\s(\"'\u201c\u2018])[^\W\d_]{2,}[-\u2010]$")  # a word of letters alone, hyphen last
+# A word of letters alone, hyphen last, after a blank, an opening bracket or quote, a dash or a stroke.
+DIVIDED = re.compile(r"(?:^|[\s(\[\"'\u201c\u2018\u201e\u00ab\u2013\u2014/])[^\W\d_]{2,}[-\u2010]$")
+LEFT_OPEN = re.compile(r"(?:and|or|to|und|oder|bis|et|ou|y|o|e)(?=\s|$)")  # "short- and long-term": its hyphen stays
+COMPOUND = re.compile(r"[^\W\d_]+[-\u2010]\w")  # "signal-", then "to-noise"
+TAIL = 80  # characters in which the last word is looked for
+TALL = 1.8  # heights of the other words, from which a word is a drop cap or a bracket over several lines
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
 REACH = 1.0  # points: a word whose centre lies this far outside a box still belongs to it
@@ -90,8 +97,25 @@ def group_lines(words: Sequence[Word]) -> list[list[Word]]:
     """Words grouped into lines, lines top to bottom and words left to right.
 
     A word belongs to a line when the middle of either lies within the height of the other, so a full stop and a
-    superscript stay with their words.
+    superscript stay with their words. A drop cap belongs to the first of the lines beside it. Words of a line that is
+    mostly written from right to left come in that order.
     """
+    heights = [word.box[3] - word.box[1] for word in words]
+    limit = TALL * float(np.median(heights)) if heights else 0.0
+    lines = _lines_of([word for word, height in zip(words, heights, strict=True) if height <= limit])
+    middles = [float(np.mean([word.box[1::2] for word in line])) for line in lines]
+    for tall in _lines_of([word for word, height in zip(words, heights, strict=True) if height > limit]):
+        top, bottom = min(word.box[1] for word in tall), max(word.box[3] for word in tall)
+        beside = next((index for index, middle in enumerate(middles) if top <= middle <= bottom), None)
+        if beside is None:
+            beside = sum(middle < top for middle in middles)
+            lines.insert(beside, [])
+            middles.insert(beside, (top + bottom) / 2)
+        lines[beside] += tall
+    return [_in_writing_order(line) for line in lines]
+
+
+def _lines_of(words: Sequence[Word]) -> list[list[Word]]:
     lines: list[list[Word]] = []
     spans: list[tuple[float, float]] = []
     for word in sorted(words, key=lambda word: (word.box[1] + word.box[3], word.box[0])):
@@ -107,23 +131,44 @@ def group_lines(words: Sequence[Word]) -> list[list[Word]]:
                 continue
         lines.append([word])
         spans.append((top, bottom))
-    return [sorted(line, key=lambda word: word.box[0]) for line in lines]
+    return lines
+
+
+def _in_writing_order(line: Sequence[Word]) -> list[Word]:
+    words = sorted(line, key=lambda word: word.box[0])
+    directions = [_direction(word.text) for word in words]
+    if directions.count("right to left") <= directions.count("left to right"):
+        return words
+    runs = itertools.groupby(zip(words, directions, strict=True), key=lambda pair: pair[1] == "left to right")
+    parts = [[word for word, _ in run][:: 1 if is_foreign else -1] for is_foreign, run in runs]
+    return [word for part in reversed(parts) for word in part]
+
+
+def _direction(text: str) -> str:
+    kinds = {unicodedata.bidirectional(letter) for letter in text}
+    return "right to left" if kinds & {"R", "AL"} else "left to right" if "L" in kinds else ""
 
 
 def join_lines(text: str) -> str:
     """Lines joined to one, words divided at line ends made whole again, no space between two CJK characters.
 
-    A soft hyphen goes. A hard one goes where a lower-case letter follows and the word before it holds no other hyphen;
+    A soft hyphen goes. A hard one goes where a lower-case letter follows and neither part of the word holds another;
     that joins a compound divided at its own hyphen too, which without a dictionary cannot be told apart.
     """
-    joined = ""
+    parts: list[str] = []
+    tail = ""  # of what is joined: all of it would be searched once a line
     for line in filter(None, map(str.strip, text.splitlines())):
-        if not joined:
-            joined = line
-        elif joined.endswith(SOFT_HYPHEN) or DIVIDED.search(joined) and line[0].islower():
-            joined = joined[:-1] + line
-        elif joined[-1] in "-\u2010" and joined[-2:-1].isalnum():
-            joined += line  # a compound, or a range of numbers
+        is_divided = DIVIDED.search(unicodedata.normalize("NFC", tail)) and line[0].islower()
+        if not parts:
+            parts.append(line)
+        elif tail.endswith(SOFT_HYPHEN) or is_divided and not LEFT_OPEN.match(line) and not COMPOUND.match(line):
+            parts[-1] = parts[-1][:-1]
+            parts.append(line)
+        elif is_divided and LEFT_OPEN.match(line):
+            parts.append(f" {line}")
+        elif tail[-1] in "-\u2010" and tail[-2:-1].isalnum() or CJK.match(tail[-1]) and CJK.match(line[0]):
+            parts.append(line)  # a compound, or a range of numbers
         else:
-            joined += line if CJK.match(joined[-1]) and CJK.match(line[0]) else f" {line}"
-    return joined.replace(SOFT_HYPHEN, "")
+            parts.append(f" {line}")
+        tail = (tail + parts[-1])[-TAIL:]
+    return "".join(parts).replace(SOFT_HYPHEN, "")

@@ -15,9 +15,36 @@ def reading_order(boxes_xyxy: np.ndarray) -> list[int]:
 
     A box comes before another that it stands above, where the two share width; and before one to its right, unless a
     box across both stands between them, as a figure over two columns does. Where boxes contradict each other, the
-    higher one comes first.
+    higher one comes first. A box in the middle of the page with nothing beside it and all others below it, as a title
+    over three columns, comes first of all; one with all others above it, as a page number, last.
     """
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    first, middle, last = _apart(boxes)
+    return [*first, *(middle[index] for index in _in_columns(boxes[middle])), *last]
+
+
+def _apart(boxes: np.ndarray) -> tuple[list[int], list[int], list[int]]:
+    """Indices of the boxes that stand alone above all others, of the others, and of those alone below."""
+    first: list[int] = []
+    others = np.argsort(boxes[:, 1], kind="stable").tolist()
+    last: list[int] = []
+    if not others:
+        return first, others, last
+    middle = (boxes[:, 0].min() + boxes[:, 2].max()) / 2
+    is_central = (boxes[:, 0] <= middle) & (middle <= boxes[:, 2])
+    while len(others) > 1 and is_central[others[0]] and boxes[others[0], 3] <= boxes[others[1:], 1].min():
+        first.append(others.pop(0))
+    while len(others) > 1:
+        lowest = max(others, key=lambda index: boxes[index, 3])
+        rest = [index for index in others if index != lowest]
+        if not is_central[lowest] or boxes[lowest, 1] < boxes[rest, 3].max():
+            break
+        last.insert(0, lowest)
+        others = rest
+    return first, sorted(others), last
+
+
+def _in_columns(boxes: np.ndarray) -> list[int]:
     before, across = _is_before(boxes), _share_width(boxes)
     left = sorted(range(len(boxes)), key=lambda index: (boxes[index, 1], boxes[index, 0]))
     order: list[int] = []

@@ -6,6 +6,8 @@ after a person has changed regions.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,9 +22,11 @@ MAX_LEVEL = 6
 MAX_NUMBERING = 100  # characters of a heading in which its number is looked for
 MAX_CAPTION_GAP = 40.0  # points between a figure or table and its caption
 NUMBERED = re.compile(r"\s*(?:(\d{1,2}(?:\.\d{1,2})*)\.?|([IVX]{1,4})\.|([A-H])\.)\s+\S")
+ROMAN = r"(?=[ivxlc])c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
 PAGE_NUMBER = re.compile(
-    r"\W*(?:(?:page|p\.|seite)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of|von)\s*\d{1,4})?\W*", re.IGNORECASE
+    rf"\W*(?:(?:page|p\.|seite)\s*)?(?:\d{{1,4}}|{ROMAN})(?:\s*(?:/|of|von)\s*\d{{1,4}})?\W*", re.IGNORECASE
 )
+MAX_NUMBERS = 4  # in a running head; more, and it is none
 # How captions begin, in the languages of the pages that were at hand.
 FIGURE_WORDS = (
     r"fig(?:ure|ura|\.)?|abb(?:ildung|\.)?|scheme|chart|plate|\u56fe|\u56f3"
@@ -51,15 +55,18 @@ class DocumentStructure:
 
     def __init__(self, pages: Iterable[PageLayout]) -> None:
         """Look at each page once."""
-        marginal: list[tuple[int, int, str]] = []
+        marginal: list[tuple[int, int, Region]] = []
         titles: list[tuple[int, int, Region]] = []
+        letters_by_size: Counter[float] = Counter()
         for page in pages:
             for index, region in enumerate(page.regions):
                 if _is_marginal(page, region):
-                    marginal.append((page.number, index, " ".join(region.text.split())))
+                    marginal.append((page.number, index, replace(region, text=" ".join(region.text.split()))))
                 if region.label == "title":
                     titles.append((page.number, index, replace(region, text=(region.text or "")[:MAX_NUMBERING])))
-        self._heads = _running_heads(marginal)
+                elif region.print_size and region.text:
+                    letters_by_size[region.print_size] += len(region.text)
+        self._heads = _running_heads(marginal, _median(letters_by_size))
         self._levels = _levels(
             [(number, region) for number, index, region in titles if (number, index) not in self._heads]
         )
@@ -82,15 +89,48 @@ def _is_marginal(page: PageLayout, region: Region) -> bool:
     return bool(region.label in ("text", "title") and region.text and stands_in_margin and not region.corrected)
 
 
-def _running_heads(marginal: Sequence[tuple[int, int, str]]) -> set[tuple[int, int]]:
-    """(page number, index) of what stands in a margin and is a page number, or the same on several pages."""
-    # digits count as equal: "Smith et al. 3" and "Smith et al. 4" are one head
-    counts = Counter(re.sub(r"\d+", "#", text).casefold() for _, _, text in marginal)
-    return {
-        (number, index)
-        for number, index, text in marginal
-        if PAGE_NUMBER.fullmatch(text) or counts[re.sub(r"\d+", "#", text).casefold()] >= MIN_REPEATS
-    }
+def _running_heads(marginal: Sequence[tuple[int, int, Region]], body_size: float) -> set[tuple[int, int]]:
+    """(page number, index) of what stands in a margin and is a page number, or the same on several pages.
+
+    Headings set larger than the text (`body_size`, points) are none, however often they come: "Results" on each slide.
+    """
+    heads = set()
+    repeatable: list[tuple[int, int, list[str]]] = []
+    for number, index, region in marginal:
+        is_title = region.label == "title"
+        if PAGE_NUMBER.fullmatch(region.text) and not (is_title and region.text.strip().isalpha()):
+            heads.add((number, index))
+        elif not (is_title and (region.print_size or 0) > body_size * SAME_SIZE) and not _is_caption(region.text):
+            repeatable.append((number, index, _forms(region.text, number)))
+    counts = Counter(form for _, _, forms in repeatable for form in forms)
+    heads.update((n, index) for n, index, forms in repeatable if any(counts[form] >= MIN_REPEATS for form in forms))
+    return heads
+
+
+def _forms(text: str, page_number: int) -> list[str]:
+    """What a running head may have in common with others: each of its numbers as it is, or counted with the pages.
+
+    "Smith et al. 3" on page 1 is "smith et al. 3" and "smith et al. page+2".
+    """
+    words = re.split(r"(\d+)", text.casefold())
+    choices = [(word, f"page{int(word) - page_number:+d}") if word.isdecimal() else (word,) for word in words]
+    if len(words) // 2 > MAX_NUMBERS:
+        return [text.casefold()]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
+
+
+def _is_caption(text: str) -> bool:
+    return any(beginning.match(text) for beginning in CAPTION.values())
+
+
+def _median(counts: Counter[float]) -> float:
+    """The middle one of many sizes; infinite where there are none."""
+    seen, half = 0, counts.total() / 2
+    for size in sorted(counts):
+        seen += counts[size]
+        if seen >= half:
+            return size
+    return math.inf
 
 
 def _levels(titles: Sequence[tuple[int, Region]]) -> dict[tuple[int, tuple[float, ...]], int]:

@@ -11,6 +11,7 @@ from layoutdeit.reading import Word, group_lines, words_in
 
 MIN_GAP = 0.6  # of the line height: white at least so wide parts two columns; a space is about a quarter
 MAX_CROSSING = 0.15  # of the rows may run across a column's edge: headings that span columns
+MIN_APART = 1.0  # points between two edges that are looked at: a large table has thousands
 MIN_FILLED = 0.5  # of the rows must have two cells or more, or it is running text
 
 Cells = tuple[tuple[str, ...], ...]
@@ -55,7 +56,10 @@ def _column_edges(rows: Sequence[Sequence[tuple[float, float, str]]]) -> list[fl
     """Places, left to right, that nearly no row runs across and that have words on both sides."""
     gaps = sorted({(a[1], b[0]) for row in rows for a, b in zip(row, row[1:], strict=False) if b[0] > a[1]})
     edges: list[float] = []
-    candidates = sorted((left + right) / 2 for left, right in gaps)
+    candidates: list[float] = []
+    for edge in sorted((left + right) / 2 for left, right in gaps):
+        if not candidates or edge - candidates[-1] >= MIN_APART:
+            candidates.append(edge)
     allowed = MAX_CROSSING * len(rows)
     for edge in candidates:
         num_crossing = sum(any(x0 < edge < x1 for x0, x1, _ in row) for row in rows)

@@ -51,6 +51,11 @@ def test_every_class_has_its_element():
     assert ("p", "Figure 1. Seen") not in page.texts
 
 
+def test_items_keep_their_numbers():
+    text = to_html(layout(Region("list", 0.9, BOX, "5. five\n6. six\n9. nine")))
+    assert '<li value="5">five</li><li>six</li><li value="9">nine</li>' in text
+
+
 def test_strangers_text_is_only_text():
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     page = to_html(layout(Region("text", 0.9, BOX, evil), Region("title", 0.9, BOX, evil, level=3),

@@ -1,4 +1,11 @@
+import re
+from html import unescape
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
 from layoutdeit.markdown import escape, heading_level, to_markdown
@@ -16,12 +23,35 @@ def region(label, text):
 def test_regions_become_blocks_in_order():
     found = region("title", "2.1 Data"), region("text", "a hyphen-\nated word"), region("figure", None)
     blocks = markdown(*found, images={(1, 2): "x/f.png"}).strip().split("\n\n")
-    assert blocks == [r"### 2\.1 Data", "a hyphenated word", "![figure](<x/f.png>)", r"*Page 2: page \<2\>*"]
+    assert blocks == ["### 2.1 Data", "a hyphenated word", "![figure](<x/f.png>)", r"*Page 2: page \<2\>*"]
 
 
 def test_lists_keep_their_items():
-    first = markdown(region("list", "\u2022 one\ngoes on\n2. two\n[3] three")).split("\n\n")[0]
+    first = markdown(region("list", "\u2022 one\ngoes on\n2. two\n\uf0b7 three")).split("\n\n")[0]
     assert first.split("\n") == ["- one goes on", "2. two", "- three"]
+
+
+@pytest.mark.parametrize("marker", ["[12]", "(a)", "b)", "iv.", "1.1", "(iii)"])
+def test_markers_that_may_be_referred_to_stay(marker):
+    first = markdown(region("list", f"{marker} one\ngoes on\n{marker} two")).split("\n\n")[0]
+    assert first.split("\n") == [f"- {escape(marker)} one goes on", f"- {escape(marker)} two"]
+
+
+@pytest.mark.parametrize("name", ["a>b/f.png", "50%20off/f.png"])
+def test_names_of_pictures_stay_names(name):
+    shown = markdown(region("figure", None), images={(1, 0): name}).split("\n\n")[0]
+    assert unquote(shown.removeprefix("![figure](<").removesuffix(">)")) == name and ">" not in shown[11:-2]
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.text("ab1 .-+#*_`[]()<>!|~&$\\{}=:;\"'/", min_size=1, max_size=14).filter(str.strip),
+    st.sampled_from([("", ""), ("## ", ""), ("- ", ""), ("3. ", ""), ("*", "*"), ("| ", " |\n| --- |")]),
+)
+def test_a_renderer_shows_the_text_as_it_is(text, around):
+    before, after = around
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(before + escape(text) + after)
+    assert " ".join(unescape(re.sub(r"<[^>]*>", "", page)).split()) == " ".join(text.split())
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "[a](javascript:x)", "# no heading", "`x` &lt; *b*"])

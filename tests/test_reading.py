@@ -31,6 +31,36 @@ def test_a_tall_word_does_not_swallow_the_next_line():
     assert [[word.text for word in line] for line in group_lines(tall)] == [["A", "b"], ["next"]]
 
 
+def test_a_drop_cap_stands_before_the_first_of_its_lines():
+    lines = [Word(f"{word}{line}", (30 + 30 * x, 13 * line, 55 + 30 * x, 13 * line + 10), 12)
+             for line in range(4) for x, word in enumerate("abc")]  # fmt: skip
+    found = group_lines([Word("T", (0, 0, 28, 36), 40), *lines])
+    assert [[word.text for word in line] for line in found] == [
+        ["T", "a0", "b0", "c0"], *([f"{word}{line}" for word in "abc"] for line in (1, 2, 3))
+    ]  # fmt: skip
+
+
+def test_larger_words_above_others_are_a_line_of_their_own():
+    small = [Word(f"w{x}", (30 * x, 40, 30 * x + 25, 50), 12) for x in range(6)]
+    large = [Word("Big", (0, 0, 60, 30), 36), Word("head", (70, 0, 120, 30), 36)]
+    assert [[w.text for w in line] for line in group_lines([*small, *large])] == [
+        ["Big", "head"],
+        [w.text for w in small],
+    ]
+
+
+def test_a_line_from_right_to_left_is_read_so():
+    texts = ["world", "of", "\u05d0", "\u05d1", "12", "\u05d2"]  # as they stand, left to right
+    line = [Word(text, (20 * x, 0, 20 * x + 15, 10), 12) for x, text in enumerate(texts)]
+    (found,) = group_lines(line)
+    assert [word.text for word in found] == ["\u05d2", "12", "\u05d1", "\u05d0", "world", "of"]
+
+
+def test_long_texts_are_joined_in_time_that_grows_with_them():
+    """Each line once was searched together with all before it: these would be 10^10 letters."""
+    assert len(join_lines("some words of a line\n" * 50_000)) == 21 * 50_000 - 1
+
+
 def test_boxes_of_words_become_tight_and_empty_ones_are_known():
     given = [[0, 0, 100, 50], [0, 0, 100, 50], [200, 200, 300, 300]]
     boxes, is_full = snap_to_words(given, ["text", "figure", "list"], TWO_LINES)
@@ -63,6 +93,12 @@ def test_print_size_is_that_of_most_letters():
         ("New-\nYork", "New-York"),
         ("from 10-\n20", "from 10-20"),
         ("a dash -\nhere", "a dash - here"),
+        ("short-\nand long-term", "short- and long-term"),
+        ("Vor-\nund Nachteile", "Vor- und Nachteile"),
+        ("a signal-\nto-noise ratio", "a signal-to-noise ratio"),
+        ("the \u00abinter-\nnational\u00bb", "the \u00abinternational\u00bb"),
+        ("na\u0308h-\nen", "na\u0308hen"),
+        ("under-\norder", "underorder"),
         ("\u6f22\u5b57\n\u304b\u306a\nlatin", "\u6f22\u5b57\u304b\u306a latin"),
         ("", ""),
     ],

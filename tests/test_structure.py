@@ -84,6 +84,38 @@ def test_running_heads_and_page_numbers_are_kept_out():
     assert texts == [["Body"], ["Body", "A heading at the top"], ["Body"]]
 
 
+def test_heads_count_their_pages_beside_numbers_that_stay():
+    pages = [[region("text", 20, f"Chapter 3 \u00b7 {40 + number}", height=12), region("text", 300, "Body")]
+             for number in range(1, 5)]  # fmt: skip
+    assert {r.text for page in structured(document(*pages)).pages for r in page.regions} == {"Body"}
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [
+        [region("title", 60, "Exercise 1", 16, height=16)],
+        [region("title", 40, "Results", 24, height=24)],
+        [region("text", 62, "Table 1", height=12), region("table", 90, "a b", height=100)],
+        [region("title", 60, "Civil", 16, height=16)],
+    ],
+    ids=lambda regions: regions[0].text,
+)
+def test_what_is_no_head_stays_however_often_it_comes(regions):
+    pages = [[replace(r, text=r.text.replace("1", str(n))) for r in regions] + [region("text", 300, "Body text")]
+             for n in (1, 2, 3)]  # fmt: skip
+    kept = structured(document(*pages)).pages
+    assert [[r.text for r in page.regions] for page in kept] == [[r.text for r in page] for page in pages]
+
+
+def test_the_title_stays_where_its_words_are_the_running_head_too():
+    pages = [[region("title", 55, "On Words", 22, height=22), region("text", 200, "Abstract")]]
+    pages += [[region("text", 30, "On Words", 9, height=10), region("text", 200, f"Body {n}")] for n in (2, 3, 4)]
+    kept = structured(document(*pages)).pages
+    assert [[r.text for r in page.regions] for page in kept] == [
+        ["On Words", "Abstract"], ["Body 2"], ["Body 3"], ["Body 4"],
+    ]  # fmt: skip
+
+
 def test_what_a_person_corrected_stays():
     kept = replace(region("text", 770, "12", height=12), corrected=True)
     assert structured(document([kept])).pages[0].regions == (kept,)

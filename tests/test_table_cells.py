@@ -27,6 +27,16 @@ def test_right_aligned_numbers_are_one_column():
     assert table_cells(BOX, rows) == (("a", "1"), ("b", "123"), ("c", "12345"))
 
 
+def test_a_large_table_of_ragged_columns_is_no_work():
+    """6,000 gaps, no two alike: each place was once tried against all rows."""
+    rows = [word for y in range(300)
+            for word in line(14 * y, *((40 * x + (7 * y + 3 * x) % 11 / 10, "ab") for x in range(20)))]  # fmt: skip
+    cells = table_cells((-5, -5, 900, 5000), rows)
+    assert (
+        len(cells) == 300 and {len(row) for row in cells} == {20} and {cell for row in cells for cell in row} == {"ab"}
+    )
+
+
 def test_a_heading_across_columns_stands_in_the_first_of_them():
     rows = [*line(0, (60, "Mean"), (83, "and"), (101, "standard"), (144, "error")), *ROWS[3:]]
     lines = [line(shift, (0, "Aspirin"), (60, "12.5"), (140, "30")) for shift in (14, 28, 42, 56, 70, 84)]
