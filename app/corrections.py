@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from layoutdeit.labels import LABEL_NAMES
 from layoutdeit.layout import PageLayout, Region
+from layoutdeit.reading import Word
+from layoutdeit.region_text import read_regions
 
 REGION_ID = re.compile(r"[mu]\d{1,10}")
 MAX_EDITS = 2000  # on one page: what a browser sends is not to be trusted
@@ -30,8 +33,18 @@ def named_regions(page: PageLayout, edits: Edits) -> dict[str, Region]:
 
 
 def apply(page: PageLayout, edits: Edits) -> PageLayout:
-    """The page as corrected; a region that was changed or added has score 1."""
-    return replace(page, regions=tuple(named_regions(page, edits).values()))
+    """The page as corrected; a region that was changed or added has score 1.
+
+    A page that the model failed on has failed no longer once regions were drawn on it.
+    """
+    regions = tuple(named_regions(page, edits).values())
+    return replace(page, regions=regions, error=None if regions else page.error)
+
+
+def with_text(edits: Edits, words: Sequence[Word]) -> Edits:
+    """The edits, their regions with what the words of the page say: text, size of print, cells."""
+    regions = {name: region for name, region in edits.items() if region is not None}
+    return edits | dict(zip(regions, read_regions(tuple(regions.values()), words), strict=True))
 
 
 def from_browser(value: Any, page: PageLayout) -> Edits:

@@ -14,6 +14,7 @@ from app import corrections
 from app.corrections import Edits
 from layoutdeit.layout import PageLayout, Region, SourceInfo
 from layoutdeit.pdf import Document
+from layoutdeit.reading import Word
 
 
 @dataclass(eq=False)
@@ -22,10 +23,11 @@ class OpenDocument:
     and `edits` those that were corrected to what was changed. `wanted` are the pages to read, None for all.
 
     `compared` holds pages as another model reads them, for a look at both.
+    `typed_pages` is what the visitor typed to choose the wanted pages, `pages_problem` what is wrong with it.
     `focus` is the region looked at, by page and id; the counters say when the picture and the table must follow it.
     `picture` is the last page shown and its number, `data_url` that picture as the browser takes it, `thumbnails` the
-    last small ones: memory does not grow with the document. A run that reads a page holds `turn`: a click starts a
-    second run while the first is still busy with its page.
+    last small ones, `last_words` a page's words and its number: memory does not grow with the document. A run that
+    reads a page holds `turn`: a click starts a second run while the first is still busy with its page.
     """
 
     pdf: Document
@@ -33,6 +35,8 @@ class OpenDocument:
     pages: dict[int, PageLayout] = field(default_factory=dict)
     edits: dict[int, Edits] = field(default_factory=dict)
     wanted: tuple[int, ...] | None = None
+    typed_pages: str = ""
+    pages_problem: str | None = None
     is_paused: bool = False
     focus: tuple[int, str] | None = None
     num_picture_follows: int = 0
@@ -40,6 +44,7 @@ class OpenDocument:
     picture: tuple[int, Image.Image] | None = None
     data_url: tuple[Image.Image, str] | None = None
     thumbnails: dict[int, Image.Image] = field(default_factory=dict)
+    last_words: tuple[int, tuple[Word, ...]] | None = None
     model: str = ""  # whose pages and edits these are
     of_models: dict[str, tuple[dict[int, PageLayout], dict[int, Edits]]] = field(default_factory=dict)
     compared: dict[tuple[str, int], PageLayout] = field(default_factory=dict)
@@ -54,9 +59,13 @@ class OpenDocument:
         """Show the pages of a model: those it has read, and the corrections made on them. Nothing is lost."""
         if model == self.model:
             return
-        self.of_models[self.model] = (self.pages, self.edits)
-        self.pages, self.edits = self.of_models.get(model, ({}, {}))
+        self.of_models.setdefault(self.model, (self.pages, self.edits))
+        self.pages, self.edits = self.of_models.setdefault(model, ({}, {}))
         self.model, self.focus = model, None
+
+    def pages_of(self, model: str) -> dict[int, PageLayout]:
+        """The pages that a model has read, whether or not they are those shown."""
+        return self.of_models[model][0] if model in self.of_models else self.pages
 
     @property
     def source(self) -> SourceInfo:
@@ -97,6 +106,13 @@ class OpenDocument:
         """A page as corrected, or None while it is not read."""
         page = self.pages.get(number)
         return page if page is None else corrections.apply(page, self.edits.get(number, {}))
+
+    def words(self, number: int) -> tuple[Word, ...]:
+        """The words of a page, read once for all that is corrected on it. Raises PdfError."""
+        last = self.last_words
+        if last is None or last[0] != number:
+            last = self.last_words = number, self.pdf.words(number - 1)
+        return last[1]
 
     def named_regions(self, number: int) -> dict[str, Region]:
         """The regions of a page as corrected, by id; none while it is not read."""

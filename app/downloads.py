@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import PurePath
 
@@ -24,7 +25,7 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
     """Draw the panel."""
 
     def chosen() -> DocumentLayout:
-        return structured(DocumentLayout(document.source, model, selection.of_pages(document.read_pages())))
+        return in_files(document, selection, model)
 
     def annotated() -> bytes:
         with BytesIO() as file:
@@ -62,27 +63,43 @@ def show(document: OpenDocument, selection: Selection, page_number: int, model: 
                 icon=f":material/{icon}:",
                 disabled=page_number not in document.pages if label == "Page PNG" else not document.pages,
             )
-    st.caption(_contents(document, selection))
+    st.caption(_contents(document, selection, model))
     _preview(document, selection, page_number, model)
     training_set.show(document, selection, model)
 
 
+def in_files(document: OpenDocument, selection: Selection, model: ModelInfo) -> DocumentLayout:
+    """What the files hold: the chosen regions of the wanted pages read so far."""
+    return structured(DocumentLayout(document.source, model, selection.of_pages(document.read_pages())))
+
+
+def page_in_file(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> str:
+    """A page as it stands in the Markdown file: the other pages decide on its headings and running heads."""
+    layout = in_files(document, selection, model)
+    return to_markdown(replace(layout, pages=tuple(page for page in layout.pages if page.number == page_number)))
+
+
 def _preview(document: OpenDocument, selection: Selection, page_number: int, model: ModelInfo) -> None:
-    """The page shown, as it stands in the Markdown file; source, so that a document's text is never rendered."""
-    page = document.page(page_number)
-    pages = () if page is None else selection.of_pages([page])
-    with st.expander("This page as Markdown", icon=":material/markdown:"):
-        layout = structured(DocumentLayout(document.source, model, pages))
-        st.code(to_markdown(layout), language="markdown", wrap_lines=True)
+    """The page shown, as Markdown, made only while the panel is open; source, so that no text is ever rendered."""
+    with st.expander("This page as Markdown", icon=":material/markdown:", on_change="rerun") as panel:
+        place = st.empty()
+        if panel.open:
+            text = page_in_file(document, selection, page_number, model)
+            place.code(text, language="markdown", wrap_lines=True)
 
 
-def _contents(document: OpenDocument, selection: Selection) -> str:
-    num_regions = sum(selection.keeps(region) for page in document.read_pages() for region in page.regions)
+def _contents(document: OpenDocument, selection: Selection, model: ModelInfo) -> str:
+    # not `in_files`: this is counted in every run, and the reading order is most of its work
+    pages = [replace(page, regions=tuple(filter(selection.keeps, page.regions))) for page in document.read_pages()]
+    num_chosen = sum(len(page.regions) for page in pages)
+    num_regions = sum(len(page.regions) for page in structured(DocumentLayout(document.source, model, pages)).pages)
+    num_left_out = num_chosen - num_regions
+    left_out = f", without the running heads and page numbers ({num_left_out})" if num_left_out else ""
     num_pages = len(document.to_read)
-    pages = "all pages" if num_pages == document.num_pages else f"the {num_pages} pages asked for"
+    where = "all pages" if num_pages == document.num_pages else f"the {num_pages} pages asked for"
     if not document.is_complete:
-        pages = f"{document.num_read} of {num_pages} pages, read so far"
+        where = f"{document.num_read} of {num_pages} pages, read so far"
     return (
         f"The files hold what is chosen above: the classes shown, with a score of {selection.min_score:.2f} or more. "
-        f"That is {num_regions} regions on {pages}."
+        f"That is {num_regions} regions on {where}{left_out}."
     )

@@ -65,8 +65,8 @@ def main() -> None:
         region_detail.show(document, choice, page_number)
         downloads.show(document, choice, page_number, analyzer.info)
     # The one looked at first, then those that wait.
-    if reader.read_next(analyzer, document, page_number) or any(
-        reader.read_next(analyzer, waiting, 1) for waiting in _waiting(document, chosen.key)
+    if reader.read_next(analyzer, document, page_number, chosen.key) or any(
+        reader.read_next(analyzer, waiting, 1, chosen.key) for waiting in _waiting(document, chosen.key)
     ):
         st.rerun()
 

@@ -5,6 +5,7 @@ Only listed files can be chosen: a visitor names no path of the server.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +20,16 @@ NO_RIVAL = "no other model"
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model by name or file, and the engine that runs it."""
+    """A model by name or file, the engine that runs it, and when the file was written: training writes it anew."""
 
     model: str
     engine: str
+    modified_ns: int = 0
 
     @property
     def key(self) -> str:
         """What tells its pages from those of another."""
-        return f"{self.model} {self.engine}"
+        return f"{self.model} {self.engine} {self.modified_ns}"
 
     @property
     def is_default(self) -> bool:
@@ -35,9 +37,9 @@ class ModelChoice:
         return self.model == DEFAULT_MODEL and self.engine == available_engines()[0]
 
     @property
-    def arguments(self) -> tuple[str, str]:
-        """What LayoutAnalyzer is made with."""
-        return self.model, self.engine
+    def arguments(self) -> tuple[str, str, int]:
+        """What `reader.shared_analyzer` is asked with."""
+        return self.model, self.engine, self.modified_ns
 
 
 def show() -> tuple[ModelChoice, ModelChoice | None]:
@@ -55,8 +57,16 @@ def show() -> tuple[ModelChoice, ModelChoice | None]:
             format_func=_shown,
             help="Shows the same page as another model reads it: before and after training on your own pages.",
         )
-    chosen = ModelChoice(model or DEFAULT_MODEL, engine)
-    return chosen, None if rival in (None, NO_RIVAL, model) else ModelChoice(rival, engine)
+    chosen = choice_of(model or DEFAULT_MODEL, engine)
+    return chosen, None if rival in (None, NO_RIVAL, model) else choice_of(rival, engine)
+
+
+def choice_of(model: str, engine: str) -> ModelChoice:
+    """A model as it is now; a known one never changes, and a file that is gone is for the loading to report."""
+    if model not in MODELS:
+        with suppress(OSError):
+            return ModelChoice(model, engine, Path(model).stat().st_mtime_ns)
+    return ModelChoice(model, engine)
 
 
 def models_here() -> list[str]:

@@ -6,16 +6,20 @@ A Streamlit component of our own; assets/ holds its browser side, and nothing co
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from streamlit.components.v1 import declare_component
 
 from app import corrections, session
+from app.corrections import Edits
 from app.document import OpenDocument
 from app.selection import Selection
 from layoutdeit.labels import LABELS
+from layoutdeit.pdf import PdfError
 
 CANVAS_KEY = "page_canvas"
 MAX_HINT = 300  # characters of a region's text that are shown where the mouse rests on it
@@ -53,26 +57,51 @@ def show(document: OpenDocument, number: int, picture: Image.Image, selection: S
 
 
 def _token(document: OpenDocument, number: int) -> str:
-    return f"{document.nonce} {number}"
+    return f"{document.nonce} {document.model} {number}"
 
 
 def _take_change() -> None:
-    """Keep what the browser sent, with the page it was sent for: the visitor may have turned to another since."""
+    """Keep what the browser sent, with the page it was sent for: the visitor may have turned to another since.
+
+    What was sent for another document or another model's page is dropped.
+    """
     document, value = session.current(), session.component_value(CANVAS_KEY)
     if document is None or not isinstance(value, dict):
         return
-    for number, page in document.pages.items():
-        if value.get("token") != _token(document, number):
-            continue
-        document.edits[number] = corrections.from_browser(value.get("edits"), page)
-        if not document.edits[number]:
-            del document.edits[number]
-        name = value.get("selected")
-        document.focus = (number, name) if isinstance(name, str) else None
-        document.num_table_follows += 1
-        if value.get("turn") in (-1, 1):
-            session.turn_page(min(max(number + value["turn"], 1), document.num_pages))
+    pages = range(1, document.num_pages + 1)
+    number = next((number for number in pages if value.get("token") == _token(document, number)), None)
+    if number is None:
         return
+    if number in document.pages:
+        _take_edits(document, number, value)
+    if value.get("turn") in (-1, 1):
+        session.turn_page(min(max(number + value["turn"], 1), document.num_pages))
+
+
+def _take_edits(document: OpenDocument, number: int, value: dict[str, Any]) -> None:
+    edits = corrections.from_browser(value.get("edits"), document.pages[number])
+    if edits:
+        document.edits[number] = _with_text(document, number, edits)
+    else:
+        document.edits.pop(number, None)
+    name = value.get("selected")
+    document.focus = (number, name) if isinstance(name, str) else None
+    document.num_table_follows += 1
+
+
+def _with_text(document: OpenDocument, number: int, edits: Edits) -> Edits:
+    """The edits with the text of their regions, without where the page's cannot be read.
+
+    Only what has changed is read: a page may have hundreds of corrections, and each click sends them all.
+    """
+    before = document.edits.get(number, {})
+    old, new = corrections.to_browser(before), corrections.to_browser(edits)
+    kept = {name: before[name] for name in edits if name in old and old[name] == new[name]}
+    changed = {name: region for name, region in edits.items() if name not in kept}
+    if any(changed.values()):
+        with suppress(PdfError):  # the page itself says why
+            changed = corrections.with_text(changed, document.words(number))
+    return edits | kept | changed
 
 
 def _data_url(document: OpenDocument, number: int, picture: Image.Image) -> str:

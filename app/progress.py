@@ -9,8 +9,6 @@ from app.document import OpenDocument
 from layoutdeit.batch import parse_pages, select_pages
 from layoutdeit.layout import ModelInfo
 
-WRONG_PAGES_KEY = "wrong_pages"
-
 
 def show(document: OpenDocument, model: ModelInfo) -> None:
     """Draw the progress of the reading, or its summary, and the choice of pages."""
@@ -28,12 +26,13 @@ def show(document: OpenDocument, model: ModelInfo) -> None:
         if document.num_pages > 1:
             _choose_pages(document)
     problem = st.empty()
-    if wrong := st.session_state.get(WRONG_PAGES_KEY):
-        problem.text(wrong)
+    if document.pages_problem:
+        problem.text(document.pages_problem)
 
 
 def _choose_pages(document: OpenDocument) -> None:
     key = f"pages {document.nonce}"
+    st.session_state[key] = document.typed_pages  # Streamlit forgets a field while another document is shown
     st.text_input(
         "Pages to read",
         key=key,
@@ -41,29 +40,30 @@ def _choose_pages(document: OpenDocument) -> None:
         help="Such as 1-3,7 or 5-. The files hold these pages only.",
         label_visibility="collapsed",
         on_change=_take_pages,
-        args=(key,),
+        args=(key, document.nonce),
         width=150,
     )
 
 
-def _take_pages(key: str) -> None:
-    document, typed = session.current(), st.session_state[key]
+def _take_pages(key: str, nonce: str) -> None:
+    document, typed = session.find(nonce), st.session_state[key]
     if document is None:
         return
-    st.session_state[WRONG_PAGES_KEY] = None
+    document.typed_pages, document.pages_problem = typed, None
     if not typed.strip():
         document.wanted = None
         return
     try:
         chosen = select_pages(parse_pages(typed), document.num_pages)
     except ValueError as error:
-        st.session_state[WRONG_PAGES_KEY] = str(error)
+        document.pages_problem = str(error)
         return
     if not chosen:
-        st.session_state[WRONG_PAGES_KEY] = f"The document has pages 1 to {document.num_pages}."
+        document.pages_problem = f"The document has pages 1 to {document.num_pages}."
         return
     document.wanted = tuple(chosen)
-    session.turn_page(chosen[0])
+    if document is session.current():
+        session.turn_page(chosen[0])
 
 
 def _pause(is_paused: bool) -> None:

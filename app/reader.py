@@ -14,8 +14,11 @@ LOWEST_SCORE = 0.05  # what a reading keeps; the threshold on the page goes no l
 
 
 @st.cache_resource(show_spinner=False, max_entries=MAX_MODELS)
-def shared_analyzer(model: str | None = None, engine: str = "torchvision") -> LayoutAnalyzer:
-    """The analyzer of all visitors; it lets one thread at a time use the model. Raises what loading raises."""
+def shared_analyzer(model: str | None = None, engine: str = "torchvision", modified_ns: int = 0) -> LayoutAnalyzer:
+    """The analyzer of all visitors; it lets one thread at a time use the model. Raises what loading raises.
+
+    `modified_ns` tells a model trained anew from the older one that its file replaced.
+    """
     return LayoutAnalyzer(model, engine=engine)
 
 
@@ -39,17 +42,19 @@ def compare(analyzer: LayoutAnalyzer, document: OpenDocument, key: str, number: 
         return document.compared[key, number]
 
 
-def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int) -> bool:
+def read_next(analyzer: LayoutAnalyzer, document: OpenDocument, first: int, model: str) -> bool:
     """Read one more page into the document, `first` first; False when all are read or it is paused.
 
-    No Streamlit call is made on the way: a click cannot interrupt it, and the page that was paid for is kept.
+    `model` is what `OpenDocument.use_model` was told of the analyzer: where another one has been chosen since, nothing
+    is read. No Streamlit call is made on the way: a click cannot interrupt it, and the page that was paid for is kept.
     """
-    if document.is_complete or document.is_paused:
+    if document.model == model and (document.is_complete or document.is_paused):
         return False
     with document.turn:
         # asked inside the turn: after a click, the run that it replaced may still be reading this very page
-        number = document.next_unread(first)
+        number = document.next_unread(first) if document.model == model else None
         if number is not None:
+            pages = document.pages_of(model)  # another model may be chosen before this one is done with the page
             for page in analyzer.analyze_pages(document.pdf, pages=[number], score=LOWEST_SCORE):
-                document.pages[page.number] = page
+                pages[page.number] = page
     return True

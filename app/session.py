@@ -28,6 +28,11 @@ def documents() -> Sequence[OpenDocument]:
     return st.session_state.get(DOCUMENTS_KEY, ())
 
 
+def find(nonce: str) -> OpenDocument | None:
+    """One of the visitor's documents by its nonce. Callbacks take this one: Streamlit keeps their arguments."""
+    return next((document for document in documents() if document.nonce == nonce), None)
+
+
 def put(kept: Sequence[OpenDocument], looked_at: OpenDocument | None) -> None:
     """Make these the visitor's documents and forget all others."""
     before = current()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -15,7 +17,7 @@ SAMPLE_NAME = "sample.pdf"
 TYPES = ("pdf", "jpg", "jpeg", "png", "tif", "tiff")
 MAX_DOCUMENTS = 50  # of one visitor: each is kept as a temporary file
 REFUSALS_KEY = "refusals"
-NUM_UPLOADS_KEY = "num_uploads"  # a new number makes a new, empty upload field
+UPLOAD_KEY = "upload"
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,13 @@ def show() -> OpenDocument | None:
         "Finds the regions on the pages of PDFs and scans. "
         "Documents are read by this server alone and forgotten when you leave."
     )
-    upload_key = f"upload_{st.session_state.setdefault(NUM_UPLOADS_KEY, 0)}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.file_uploader(
             "PDF documents or scans",
             type=TYPES,
             accept_multiple_files=True,
-            key=upload_key,
+            key=UPLOAD_KEY,
             on_change=_take_uploads,
-            args=(upload_key,),
             label_visibility="collapsed",
         )
         st.button("Try the sample", icon=":material/description:", on_click=_take_sample)
@@ -65,37 +65,41 @@ def _choose_document() -> None:
     documents, place = session.documents(), st.empty()
     if len(documents) < 2:
         return
-    by_nonce = {document.nonce: document for document in documents}
+    names = dict(zip((document.nonce for document in documents), described(documents), strict=True))
     key = "looked_at"
     st.session_state[key] = session.current().nonce
     place.selectbox(
         "Document",
-        list(by_nonce),
+        list(names),
         key=key,
-        format_func=lambda nonce: _described(by_nonce[nonce]),
+        format_func=names.__getitem__,
         on_change=_look_at,
         args=(key,),
     )
 
 
-def _described(document: OpenDocument) -> str:
-    num_read, num_pages = document.num_read, len(document.to_read)
-    how_far = f"{num_pages} pages" if document.is_complete else f"{num_read} of {num_pages} pages read"
-    return f"{document.source.name} · {how_far}" if num_pages > 1 else document.source.name
+def described(documents: Sequence[OpenDocument]) -> list[str]:
+    """What the documents are called: the browser sends back the name of the chosen one.
+
+    So no name may be there twice, nor change while pages are read.
+    """
+    taken: dict[str, OpenDocument] = {}
+    for document in documents:
+        candidates = (document.source.name + (f" ({count})" if count > 1 else "") for count in itertools.count(1))
+        taken[next(name for name in candidates if name not in taken)] = document
+    return [f"{name} · {found.num_pages} pages" if found.num_pages > 1 else name for name, found in taken.items()]
 
 
 def _look_at(key: str) -> None:
-    for document in session.documents():
-        if document.nonce == st.session_state[key]:
-            session.look_at(document)
+    document = session.find(st.session_state[key])
+    if document is not None:
+        session.look_at(document)
 
 
-def _take_uploads(key: str) -> None:
-    """Open the files that are new in the field and forget those that were removed from it."""
-    uploaded = {file.file_id: file for file in st.session_state[key]}
-    if not uploaded and not _refusals() and not any(document.upload_id for document in session.documents()):
-        return  # an empty field that says so once more, as after a lost connection, takes no sample away
-    kept = [document for document in session.documents() if document.upload_id in uploaded]
+def _take_uploads() -> None:
+    """Open the files that are new in the field and forget those that were removed from it; the sample stays."""
+    uploaded = {file.file_id: file for file in st.session_state[UPLOAD_KEY]}
+    kept = [document for document in session.documents() if document.upload_id in ("", *uploaded)]
     refusals = {name: refusal for name, refusal in _refusals().items() if name in uploaded}
     known = {document.upload_id for document in kept} | set(refusals)
     opened = []
@@ -113,11 +117,14 @@ def _take_uploads(key: str) -> None:
 
 
 def _take_sample() -> None:
-    st.session_state[NUM_UPLOADS_KEY] += 1
-    st.session_state[REFUSALS_KEY] = {}
-    data = resources.files("layoutdeit").joinpath("assets", SAMPLE_NAME).read_bytes()
-    sample = OpenDocument(open_document(data, name=SAMPLE_NAME))
-    _put([sample], [sample])
+    """Look at the sample, which is opened once, beside what else is open."""
+    documents = session.documents()
+    sample = next((document for document in documents if not document.upload_id), None)
+    if sample is None:
+        data = resources.files("layoutdeit").joinpath("assets", SAMPLE_NAME).read_bytes()
+        sample = OpenDocument(open_document(data, name=SAMPLE_NAME))
+        documents = (*documents, sample)
+    _put(documents, [sample])
 
 
 def _take_password(upload_id: str) -> None:
@@ -129,7 +136,7 @@ def _take_password(upload_id: str) -> None:
         _put([*session.documents(), document], [document])
 
 
-def _put(documents: list[OpenDocument], first_choice: list[OpenDocument]) -> None:
+def _put(documents: Sequence[OpenDocument], first_choice: list[OpenDocument]) -> None:
     """Keep these documents; look at the first choice, or stay where the visitor is, or go to the first."""
     current = session.current()
     candidates = [*first_choice, *([current] if current in documents else []), *documents, None]

@@ -218,11 +218,11 @@ def test_a_missing_model_gets_a_sentence(app: AppTest, tmp_path: Path, monkeypat
 
 def test_a_stopped_document_is_not_read(blind: LayoutAnalyzer, tmp_path: Path, readings: list[int]):
     document = OpenDocument(open_document(blank_pdf(tmp_path, num_pages=3)), is_paused=True)
-    reader.read_next(blind, document, 1)
+    reader.read_next(blind, document, 1, document.model)
     assert readings == [] and not document.pages
     document.is_paused = False
     for first in (2, 2, 2, 2):
-        reader.read_next(blind, document, first)
+        reader.read_next(blind, document, first, document.model)
     assert readings == [2, 1, 3], "the page looked at comes first, the others in their order, none twice"
 
 

@@ -98,6 +98,32 @@ def test_dragged_box_is_saved_and_survives_the_turning_of_pages(page: Page):
     assert box_of(editor.locator(f'[data-id="{name}"]')) == pytest.approx([x, y, width, height], abs=0.01)
 
 
+def test_relabelled_heading_stays_in_the_markdown(page: Page):
+    editor = open_editor(page)
+    heading = editor.locator('.box[aria-label^="title"]').first
+    name = heading.get_attribute("data-id")
+    heading.focus()
+    said = editor.locator("#hint")
+    expect(said).to_contain_text(": ")
+    text = said.inner_text().partition(": ")[2].split("\n")[0]
+    page.get_by_text("This page as Markdown").click()
+    markdown = page.get_by_role("group").filter(has_text="This page as Markdown").get_by_test_id("stCode")
+    expect(markdown).to_contain_text(f"# {text}")
+    editor.locator(f'[data-id="{name}"]').press("1")
+    expect(markdown).not_to_contain_text(f"# {text}")
+    expect(markdown).to_contain_text(text)
+
+
+def test_page_down_on_the_picture_turns_again_and_again(page: Page):
+    editor = open_editor(page)
+    for _ in range(2):
+        editor.locator("#in").press("PageDown")
+        expect(page.get_by_text("Regions of page 2")).to_be_visible()
+        page.get_by_role("button", name="Previous").click()
+        expect(page.get_by_text("Regions of page 1")).to_be_visible()
+        settle(page)
+
+
 def test_finger_moves_a_box_on_a_telephone(browser: Browser, address: str):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, accept_downloads=True)
     context.set_default_timeout(2 * PATIENCE_MS)

@@ -9,12 +9,15 @@ const sheet = find("page");
 const histories = new Map(); // page token -> {past, edits, future}
 const HOW_TO_EDIT = "Drag a box to move it, a corner to resize it, an empty place to add one. Arrow keys move, with Shift resize.";
 const HOW_TO_LOOK = "Click a box for its text; it is marked in the table too.";
-let args = null, state = null, selected = null, drag = null, zoom = 1, pointed = null, pressed = null;
+let args = null, state = null, selected = null, drag = null, zoom = 1, pointed = null, pressed = null, numTurns = 0;
 
 const send = (type, data) => window.parent.postMessage({ isStreamlitMessage: true, type, ...data }, "*");
-const report = (turn = 0) => send("streamlit:setComponentValue", {
-  dataType: "json", value: { token: args.token, edits: state.edits, selected, turn },
-});
+// Streamlit calls nobody for a value equal to the last one, so the turns are counted.
+const report = (turn = 0) => {
+  if (turn) numTurns += 1;
+  const value = { token: args.token, edits: state.edits, selected, turn, numTurns };
+  send("streamlit:setComponentValue", { dataType: "json", value });
+};
 
 window.addEventListener("message", ({ data, source }) => {
   if (source !== window.parent || data.type !== "streamlit:render") return;
