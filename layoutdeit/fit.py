@@ -35,11 +35,20 @@ INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
 BARE_INSET = 0.03  # of a box's width at either end that does not count: a frame's sides
 BARE_SCORE = 0.5  # of its score that a box of text keeps in which no line is printed
 
+# A text at the upper or lower end of a figure or table that is as wide as it is its caption, and no part of it.
+CAPTION_SCORE = 0.5
+FLOAT_SCORE = 0.3
+CAPTION_HEIGHT = 0.3  # of the figure's, at most
+CAPTION_WIDTH = 0.5  # of the figure's, at least
+CAPTION_INSIDE = 0.8  # of its height, at least
+CAPTION_LEFT = 0.4  # of the figure's height that must be left
+
 AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same region
 VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
 
 LINE_LABELS = frozenset(label_by_name(name).id for name in ("text", "title", "list"))
-TABLE = label_by_name("table").id
+TEXT, TABLE = label_by_name("text").id, label_by_name("table").id
+_FLOATS = frozenset(label_by_name(name).id for name in ("table", "figure"))
 _LINE_GAP = {label_by_name(name).id: gap for name, gap in MAX_LINE_GAP.items()}
 _WORD_GAP = {label_by_name(name).id: gap for name, gap in MAX_WORD_GAP.items()}
 
@@ -61,7 +70,39 @@ def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, 
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     is_text = np.isin(labels, list(LINE_LABELS))
     is_bare = np.array([text and _is_bare(box, ink) for box, text in zip(boxes_xyxy, is_text, strict=True)])
-    return merge_agreeing(fit_boxes(boxes_xyxy, labels, ink), labels, np.where(is_bare, BARE_SCORE, 1) * scores)
+    scores = np.where(is_bare, BARE_SCORE, 1) * scores
+    boxes = without_captions(fit_boxes(boxes_xyxy, labels, ink), labels, scores, ink)
+    return merge_agreeing(boxes, labels, scores)
+
+
+def without_captions(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, ink: Ink) -> np.ndarray:
+    """Fitted boxes (N, 4), figures and tables cut where their captions begin and fitted again."""
+    texts = boxes[(labels == TEXT) & (scores >= CAPTION_SCORE)]
+    texts = texts[np.argsort(texts[:, 1])]
+    cut = boxes.copy()
+    is_float = np.isin(labels, list(_FLOATS)) & (scores >= FLOAT_SCORE) & np.isfinite(boxes).all(axis=1)
+    for index in np.flatnonzero(is_float):
+        x0, y0, x1, y1 = boxes[index]
+        top, bottom = _between_captions(boxes[index], texts)
+        if (top, bottom) != (y0, y1) and bottom - top >= CAPTION_LEFT * (y1 - y0):
+            cut[index] = _fit_rows(np.array([x0, top, x1, bottom]), int(labels[index]), ink)
+    return cut
+
+
+def _between_captions(box: np.ndarray, texts: np.ndarray) -> tuple[float, float]:
+    """Upper and lower edge of a figure or table without those of the texts (T, 4), sorted downwards, at its ends."""
+    x0, top, x1, bottom = box
+    heights = texts[:, 3] - texts[:, 1]
+    is_wide = np.minimum(texts[:, 2], x1) - np.maximum(texts[:, 0], x0) >= CAPTION_WIDTH * (x1 - x0)
+    is_in = np.minimum(texts[:, 3], bottom) - np.maximum(texts[:, 1], top) >= CAPTION_INSIDE * heights
+    captions = texts[is_wide & is_in & (heights <= CAPTION_HEIGHT * (bottom - top))]
+    for _, text_top, _, text_bottom in captions:
+        if text_top <= top + (text_bottom - text_top) / 2:
+            top = text_bottom
+    for _, text_top, _, text_bottom in captions[::-1]:
+        if text_bottom >= bottom - (text_bottom - text_top) / 2:
+            bottom = text_top
+    return top, bottom
 
 
 def merge_agreeing(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> Fitted:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from layoutdeit.fit import ASCENT, DESCENT, fit_boxes, fit_to_page, merge_agreeing
+from layoutdeit.fit import ASCENT, DESCENT, fit_boxes, fit_to_page, merge_agreeing, without_captions
 from layoutdeit.ink import find_ink
 from layoutdeit.labels import label_by_name
 
@@ -55,6 +55,32 @@ def test_text_without_a_line_of_print_counts_less():
     fitted = fit_to_page(boxes, labels, scores, draw_page())
     assert fitted.labels.tolist() == [FIGURE, TEXT, TEXT, TITLE]
     np.testing.assert_allclose(fitted.scores, [0.7, 0.6, 0.45, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "is_cut"),
+    [
+        ([100, 606, 500, 640], 0.9, True),
+        ([100, 606, 500, 640], 0.4, False),  # hardly a text
+        ([100, 606, 250, 640], 0.9, False),  # a label of the figure's, not as wide as it
+        ([100, 480, 500, 510], 0.9, False),  # in its middle
+        ([100, 540, 500, 640], 0.9, False),  # too high for a caption
+    ],
+)
+def test_a_figure_ends_where_its_caption_begins(text, score, is_cut):
+    picture = draw_page().copy()
+    for x in range(100, 498, 8):
+        picture[612:620, x : x + 6] = picture[626:634, x : x + 6] = 0
+    boxes, labels = np.array([[100.0, 400, 500, 640], text]), np.array([FIGURE, TEXT])
+    cut = without_captions(boxes, labels, np.array([0.8, score]), find_ink(picture))
+    np.testing.assert_allclose(cut, [[100, 400, 500, 600 if is_cut else 640], text], atol=0.5)
+    assert without_captions(boxes, labels, np.array([0.2, score]), find_ink(picture)).tolist() == boxes.tolist()
+
+
+def test_captions_above_are_cut_off_too_one_after_the_other():
+    boxes = np.array([[100.0, 340, 500, 600], [100, 340, 500, 360], [100, 364, 500, 390]])
+    cut = without_captions(boxes, np.array([FIGURE, TEXT, TEXT]), np.array([0.9, 0.9, 0.9]), find_ink(draw_page()))
+    np.testing.assert_allclose(cut[0], [100, 400, 500, 600], atol=0.5)
 
 
 def test_a_table_ends_at_its_outer_rules():
