@@ -38,7 +38,7 @@ BARE_SCORE = 0.5  # of its score that a box of text keeps in which no line is pr
 # A text at the upper or lower end of a figure or table that is as wide as it is its caption, and no part of it.
 CAPTION_SCORE = 0.5
 FLOAT_SCORE = 0.3
-CAPTION_HEIGHT = 0.3  # of the figure's, at most
+CAPTION_HEIGHT = 0.2  # of the figure's, at most
 CAPTION_WIDTH = 0.5  # of the figure's, at least
 CAPTION_INSIDE = 0.8  # of its height, at least
 CAPTION_LEFT = 0.4  # of the figure's height that must be left

@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="d8a01d63ef8e1a6ab4f64dfa3724f810d59f6a510448e055b16d88df82a421ac",
+        sha256="ea109e1e2ddfa08f0d8859f19a56e5231a96d01bec3343f967ea250e1878a62b",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),

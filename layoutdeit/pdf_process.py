@@ -32,6 +32,7 @@ ADDRESS_SLACK_BYTES = 1 << 30  # of addresses beyond the memory limit: libraries
 MAX_DOCUMENTS = 200  # then another process takes over: what leaks, leaks away
 MAX_IDLE_BYTES = 300 << 20  # a process that still holds so much with no document open is not kept
 MAX_WARNINGS = 100
+NICENESS = 5  # beside a model that has threads on all cores: a reader that held one up would hold up all of them
 
 Answer = tuple[dict[str, Any], bytes | BinaryIO]
 
@@ -140,6 +141,7 @@ class _Warnings(logging.Handler):
 def serve(parent: int) -> None:
     """Answer requests until there are no more; `parent` is the id of the process that sends them."""
     requests, answers = _private_streams()
+    os.nice(NICENESS)
     for kind, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, MAX_OUTPUT_BYTES)):
         _set_limit(kind, limit)
     warnings = _Warnings()

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from io import BytesIO
@@ -9,6 +10,7 @@ from handmade_pdf import Sheet, make_pdf, written
 from layoutdeit.limits import Limits
 from layoutdeit.pdf import open_document
 from layoutdeit.pdf_error import PdfError
+from layoutdeit.pdf_process import NICENESS
 from layoutdeit.worker_pool import Worker, WorkerStopped
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +22,11 @@ def worker():
     worker = Worker()
     yield worker
     worker.stop()
+
+
+def test_it_gives_way_to_the_model(worker):
+    worker.ask(OPEN, seconds=60)
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
 
 
 def test_it_starts_without_torch_and_without_numpy():
