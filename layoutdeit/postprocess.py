@@ -18,6 +18,7 @@ from layoutdeit.layout import Region
 MAX_IOU = 0.5  # above it two boxes, of whatever classes, are two opinions on one region
 MIN_JUDGED = 0.4  # boxes that score less are removed by better doubles of their own class only
 MIN_CONTAINED = 0.9  # of a box inside a better one, from which it is a part of it
+MIN_NESTED = 0.7  # the same for two boxes of one class
 MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
 # A box of the class on the left is a part of a better one of a class on the right, as is any of the same class.
@@ -37,16 +38,17 @@ def clean(
     min_score: float | Mapping[str, float] = 0.0,
     max_iou: float = MAX_IOU,
     min_contained: float = MIN_CONTAINED,
+    min_nested: float = MIN_NESTED,
     rules: Collection[str] = RULES,
 ) -> np.ndarray:
     """Return the indices of the boxes to keep, best first. boxes (N, 4), labels (N,) 1..5, scores (N,) -> (K,) int.
 
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
     a kept box with a higher score overlaps it by more than `max_iou` ("double"), or holds at least
-    `min_contained` of it and has the same class ("nested") or one that it is a part of ("part", see PARTS). So does a
-    text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule that is not among
-    `rules` is off. Boxes below MIN_JUDGED, which AP counts and few people see, go only before better ones of their
-    own class ("double", "nested"). Raises ValueError for an unknown rule or class.
+    `min_nested` of it and has the same class ("nested"), or `min_contained` and a class that it is a part of ("part",
+    see PARTS). So does a text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule
+    that is not among `rules` is off. Boxes below MIN_JUDGED, which AP counts and few people see, go only before better
+    ones of their own class ("double", "nested"). Raises ValueError for an unknown rule or class.
     """
     unknown = set(rules) - set(RULES)
     if unknown:
@@ -63,11 +65,11 @@ def clean(
     is_judged = (scores[order] >= MIN_JUDGED)[:, None]  # (M, 1)
     if "double" in rules:
         is_beaten |= (iou(boxes, boxes) > max_iou) & ((labels[:, None] == labels[None, :]) | is_judged)
-    is_inside = containment(boxes, boxes) >= min_contained  # (M, M)
+    inside = containment(boxes, boxes)  # (M, M) of the row in the column
     if "nested" in rules:
-        is_beaten |= is_inside & (labels[:, None] == labels[None, :])
+        is_beaten |= (inside >= min_nested) & (labels[:, None] == labels[None, :])
     if "part" in rules:
-        is_beaten |= is_inside & _is_part(labels) & is_judged
+        is_beaten |= (inside >= min_contained) & _is_part(labels) & is_judged
     filled = np.zeros((len(order), len(order)))  # (M, M) share of the row's area that the column fills
     if "around" in rules:
         filled = _filled(boxes) * np.isin(labels, [label_by_name(name).id for name in NO_WHOLES])[:, None]

@@ -35,6 +35,8 @@ def test_part_of_a_better_region_of_its_class_goes():
     whole, part = (0, 0, 100, 100), (5, 5, 60, 20)
     assert kept((whole, TEXT, 0.9), (part, TEXT, 0.8)) == [0]
     assert kept((whole, TEXT, 0.7), (part, TEXT, 0.8)) == [1, 0]  # never the better one
+    assert kept((whole, TEXT, 0.9), ((60, 0, 110, 40), TEXT, 0.8)) == [0]  # four fifths of it
+    assert kept((whole, TEXT, 0.9), ((80, 0, 120, 40), TEXT, 0.8)) == [0, 1]  # half
 
 
 @pytest.mark.parametrize("whole", [LIST, TABLE, FIGURE])
@@ -76,7 +78,7 @@ def test_no_detections_give_no_regions():
 
 def test_rules_can_be_switched_off():
     boxes, labels, scores = np.array([(0, 0, 9, 9)] * 2), np.array([TEXT, TEXT]), np.array([0.9, 0.8])
-    assert clean(boxes, labels, scores, max_iou=2, min_contained=2).tolist() == [0, 1]
+    assert clean(boxes, labels, scores, max_iou=2, min_nested=2).tolist() == [0, 1]
 
 
 @settings(deadline=None)
