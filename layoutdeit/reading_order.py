@@ -32,7 +32,7 @@ def _apart(boxes: np.ndarray) -> tuple[list[int], list[int], list[int]]:
         return first, others, last
     middle = (boxes[:, 0].min() + boxes[:, 2].max()) / 2
     is_central = (boxes[:, 0] <= middle) & (middle <= boxes[:, 2])
-    while len(others) > 1 and is_central[others[0]] and boxes[others[0], 3] <= boxes[others[1:], 1].min():
+    while len(others) > 1 and is_central[others[0]] and boxes[others[0], 3] <= boxes[others[1], 1]:
         first.append(others.pop(0))
     while len(others) > 1:
         lowest = max(others, key=lambda index: boxes[index, 3])

@@ -112,7 +112,7 @@ def _forms(text: str, page_number: int) -> list[str]:
 
     "Smith et al. 3" on page 1 is "smith et al. 3" and "smith et al. page+2".
     """
-    words = re.split(r"(\d+)", text.casefold())
+    words = re.split(r"(\d{1,9})", text.casefold())  # int() refuses thousands of digits
     choices = [(word, f"page{int(word) - page_number:+d}") if word.isdecimal() else (word,) for word in words]
     if len(words) // 2 > MAX_NUMBERS:
         return [text.casefold()]

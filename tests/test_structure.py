@@ -90,6 +90,11 @@ def test_heads_count_their_pages_beside_numbers_that_stay():
     assert {r.text for page in structured(document(*pages)).pages for r in page.regions} == {"Body"}
 
 
+def test_a_margin_full_of_digits_is_read_too():
+    digits = region("text", 20, "7" * 5000, height=12)  # more than int() takes
+    assert structured(document([digits, region("text", 300, "Body")])).pages[0].regions[0].text == "7" * 5000
+
+
 @pytest.mark.parametrize(
     "regions",
     [
