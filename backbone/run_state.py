@@ -6,6 +6,7 @@ processes that share the run; the detector's training uses it too.
 
 from __future__ import annotations
 
+import atexit
 import copy
 import logging
 import os
@@ -56,7 +57,15 @@ def open_fabric(precision: str, devices: int, num_nodes: int = 1, *, strategy: s
     chosen = sharding.sharding_strategy(devices * num_nodes) if strategy == "fsdp" and several else "auto"
     fabric = Fabric(accelerator=device, devices=devices, num_nodes=num_nodes, plugins=[plugin], strategy=chosen)
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave_job)
     return fabric
+
+
+def _leave_job() -> None:
+    """End the process group's threads while the interpreter still stands, or they may abort a process that is done."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @dataclass

@@ -44,7 +44,7 @@ def test_two_processes_do_what_one_does(job, cascade):
     write_tree(folder / "tree", height_step_px=0, num_pages=16)
     more = [*PLAIN, "num_steps=21", "batch_size=4", f"detector.heads.cascade_ious={cascade}"]
     two = torchrun("layoutdeit.train", arguments("two", *more))
-    assert two.returncode == 0, two.stderr[-2000:]
+    assert two.returncode == 0, two.stderr
     assert "batch 4 over 2 processes" in two.stderr
     assert main(arguments("one", *more)) == 0
     one, both = logged_losses(folder / "one"), logged_losses(folder / "two")
@@ -64,7 +64,7 @@ def test_two_processes_with_half_a_detector_each_equal_one_with_all_of_it(job):
     write_tree(folder / "tree", height_step_px=0)
     more = [*PLAIN, "num_steps=8", "batch_size=2", "eval_every=4"]
     cut = torchrun("layoutdeit.train", arguments("cut", *more, "strategy=fsdp"))
-    assert cut.returncode == 0, cut.stderr[-2000:]
+    assert cut.returncode == 0, cut.stderr
     assert main(arguments("whole", *more)) == 0
     whole, found = logged_losses(folder / "whole"), logged_losses(folder / "cut")
     for step, (expected, values) in enumerate(zip(whole, found, strict=True), start=1):
@@ -89,7 +89,7 @@ def test_two_processes_with_half_a_detector_each_equal_one_with_all_of_it(job):
 def test_two_processes_train_validate_and_stop_together(job):
     folder, arguments = job
     done = torchrun("layoutdeit.train", arguments("two", "eval_every=4"))
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr
     assert "batch 2 over 2 processes" in done.stderr and load_model(folder / "two" / MODEL_NAME).record
     lines = [json.loads(line) for line in (folder / "two" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [4, 6]
