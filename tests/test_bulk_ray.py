@@ -101,7 +101,7 @@ def test_a_node_with_a_reader_is_lost(tmp_path, long_document):
 def test_object_store_holds_few_pages_at_a_time(tmp_path, long_document):
     """What `ray memory` says while pages with pictures of 160 MiB in all go from readers to models.
 
-    Ray lets go of what nobody needs once a second, so a quick machine would show what it has done meanwhile: here at once.
+    Ray lets go of what nobody needs once a second, a quick machine's work of a second with it: here at once.
     """
     at_once = {"_system_config": {"free_objects_period_milliseconds": 0}}
     head = {"num_cpus": 4, "object_store_memory": 80 << 20, **at_once}
