@@ -29,6 +29,7 @@ class InputConfig:
     """How a page picture becomes the model's input."""
 
     short_side: int = 800  # pixels of the short side at inference
+    more_short_sides: list[int] = field(default_factory=list)  # further looks at the page, whose boxes have less weight
     long_side: int = 1333  # pixels; the long side is never longer
     train_short_sides: list[int] = field(
         default_factory=lambda: [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
@@ -110,6 +111,15 @@ class DetectorConfig:
             )
         if not 0 < self.input.short_side <= self.input.long_side:
             raise ValueError(f"input.short_side {self.input.short_side} must be in 1..long_side {self.input.long_side}")
+        if self.input.more_short_sides and not self.fit_to_ink:
+            raise ValueError("input.more_short_sides needs fit_to_ink, which makes one box of those that agree")
+        for side in self.input.more_short_sides:
+            check_range("input.more_short_sides", side, 1, self.input.long_side)
+
+    @property
+    def looks(self) -> list[int]:
+        """The short sides at which a page is looked at; without fit_to_ink the first alone."""
+        return [self.input.short_side, *(self.input.more_short_sides if self.fit_to_ink else ())]
 
 
 @dataclass

@@ -91,7 +91,7 @@ def test_blank_pages_and_modes():
 
 def test_boxes_move_to_the_ink_as_in_the_other_engine():
     ours, theirs = pair()
-    ours.config.fit_to_ink = True  # the two share their configuration
+    ours.config.fit_to_ink, ours.config.input.more_short_sides = True, [64]  # the two share their configuration
     one, other = ours.predict(pages())[0], theirs.predict(pages())[0]
     torch.testing.assert_close(one.boxes, other.boxes, atol=1e-3, rtol=0)
 

@@ -4,6 +4,7 @@ from detector_fixtures import blank_page, debug_config, page_target
 
 from layoutdeit.engines import build_detector
 from layoutdeit.engines.base import Detections
+from layoutdeit.engines.given_frame import detections_in_given_frame
 
 
 @pytest.fixture
@@ -53,6 +54,22 @@ def test_predict_keeps_the_contract(detector):
         assert set(found.labels.tolist()) <= {1, 2, 3, 4, 5}
         assert torch.all(found.scores[:-1] >= found.scores[1:])
         assert found.masks.shape == (len(found.labels), h, w) and found.masks.dtype == torch.bool
+
+
+def test_further_looks_join_what_each_look_finds(detector):
+    settings, image = detector.config.input, torch.rand(3, 130, 100)
+    alone = []
+    for side in (96, 64):
+        settings.short_side = side
+        alone.append(detector.predict([image])[0])
+    detector.config.fit_to_ink, settings.short_side, settings.more_short_sides = True, 96, [64]
+    joined = detector.predict([image], masks=True)[0]
+    parts = [(part, (1.0, 1.0)) for part in alone]
+    expected = detections_in_given_frame(parts, image, fit_to_ink=True)
+    torch.testing.assert_close(joined.boxes, expected.boxes, atol=1e-3, rtol=0)
+    torch.testing.assert_close(joined.scores, expected.scores)
+    assert len(joined.boxes) > len(detections_in_given_frame(parts[:1], image, fit_to_ink=True).boxes) > 0
+    assert joined.masks.shape == (len(joined.boxes), 130, 100)
 
 
 def test_predict_finds_nothing_where_nothing_is_sure(detector):

@@ -84,17 +84,18 @@ class TorchvisionDetector(Detector):
             self.eval()
         try:
             with stage("preprocess"):
-                inputs = self._prepare(images, self.config.input.short_side)
+                inputs, *further = [self._prepare(images, side) for side in self.config.looks]
             with self.arithmetic():
                 features, boxes = self.find(inputs.images, inputs.sizes_hw)
+                looks = [zip(boxes, inputs.scales_xy, strict=True)]
+                for other in further:
+                    looks.append(zip(self.find(other.images, other.sizes_hw)[1], other.scales_xy, strict=True))
                 with stage("fit to ink"):
                     found = [
-                        detections_in_given_frame(
-                            entry.boxes, entry.scores, entry.labels, image, scale_xy, fit_to_ink=self.config.fit_to_ink
-                        )
-                        for entry, image, scale_xy in zip(boxes, images, inputs.scales_xy, strict=True)
+                        detections_in_given_frame(of_image, image, fit_to_ink=self.config.fit_to_ink)
+                        for image, *of_image in zip(images, *looks, strict=True)
                     ]
-                if masks:
+                if masks:  # of the first look's maps
                     with stage("mask head"):
                         found = self._with_masks(features, found, images, inputs)
         finally:

@@ -81,28 +81,28 @@ class Detectron2Detector(Detector):
         was_training = self.training
         self.eval()
         try:
-            inputs = self._prepare(images, self.config.input.short_side)
+            inputs, *further = [self._prepare(images, side) for side in self.config.looks]
             with self.arithmetic():
-                features = self._features(inputs)
-                proposals, _ = self.model.proposal_generator(ImageList(inputs.images, inputs.sizes_hw), features)
+                features, boxes = self._find(inputs)
+                looks = [zip(boxes, inputs.scales_xy, strict=True)]
+                for other in further:
+                    looks.append(zip(self._find(other)[1], other.scales_xy, strict=True))
                 found = [
-                    detections_in_given_frame(
-                        entry.pred_boxes.tensor,
-                        entry.scores,
-                        entry.pred_classes + 1,
-                        image,
-                        scale_xy,
-                        fit_to_ink=self.config.fit_to_ink,
-                    )
-                    for entry, image, scale_xy in zip(
-                        self.model.roi_heads._forward_box(features, proposals), images, inputs.scales_xy, strict=True
-                    )
+                    detections_in_given_frame(of_image, image, fit_to_ink=self.config.fit_to_ink)
+                    for image, *of_image in zip(images, *looks, strict=True)
                 ]
-                if masks:
+                if masks:  # of the first look's maps
                     found = self._with_masks(features, found, images, inputs)
         finally:
             self.train(was_training)
         return found
+
+    def _find(self, inputs: ModelInput) -> tuple[dict[str, Tensor], list[Detections]]:
+        """The network alone: its maps, and detections in the batch's frame."""
+        features = self._features(inputs)
+        proposals, _ = self.model.proposal_generator(ImageList(inputs.images, inputs.sizes_hw), features)
+        boxes = self.model.roi_heads._forward_box(features, proposals)
+        return features, [Detections(entry.pred_boxes.tensor, entry.pred_classes + 1, entry.scores) for entry in boxes]
 
     def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
         settings = self.config.input
