@@ -13,8 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from layoutdeit.engines.base import Detector
-from layoutdeit.engines.preprocess import prepare_images
-from layoutdeit.pyramid import SIZE_DIVISOR
+from layoutdeit.engines.preprocess import page_input
 
 CLASS, DISTILLATION = "class token", "distillation token"
 DARKEST = 0.12  # what is left of a page's brightness where nothing is attended to
@@ -35,14 +34,7 @@ def attention_map(detector: Detector, image: Tensor, source: str | Box, *, block
     to 1 at most: the rest went to prefix tokens and to the padding. ValueError for an unknown token or block.
     """
     vit, settings = detector.backbone, detector.config.input
-    inputs = prepare_images(
-        [image.to(vit.cls_token.device)],
-        short_side=settings.short_side,
-        long_side=settings.long_side,
-        mean=settings.mean,
-        std=settings.std,
-        size_divisor=SIZE_DIVISOR,
-    )
+    inputs = page_input([image.to(vit.cls_token.device)], settings)
     patch, num_prefix = vit.dimensions.patch_size, vit.dimensions.num_prefix_tokens
     rows, columns = (side // patch for side in inputs.images.shape[-2:])
     if isinstance(source, str):

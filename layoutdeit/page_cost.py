@@ -23,11 +23,10 @@ from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.compare_engines import compare_detections
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector
-from layoutdeit.engines.preprocess import prepare_images
+from layoutdeit.engines.preprocess import page_input
 from layoutdeit.layout import ModelInfo
 from layoutdeit.pdf import Document
 from layoutdeit.peers import Peer, backbone_peers, engine_peers, rt_detr_peers
-from layoutdeit.pyramid import SIZE_DIVISOR
 from layoutdeit.speed_report import Agreement, Comparison, StageCost
 from layoutdeit.stopwatch import STAGES, Stopwatch, listen
 
@@ -250,15 +249,7 @@ def _named(costs: Sequence[StageCost]) -> list[StageCost]:
 
 def _model_input(config: DetectorConfig, image: Tensor) -> Tensor:
     """The page as the backbone sees it, (1, 3, H, W)."""
-    settings = config.input
-    return prepare_images(
-        [image],
-        short_side=settings.short_side,
-        long_side=settings.long_side,
-        mean=settings.mean,
-        std=settings.std,
-        size_divisor=SIZE_DIVISOR,
-    ).images
+    return page_input([image], config.input).images
 
 
 @torch.inference_mode()

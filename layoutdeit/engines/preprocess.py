@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from layoutdeit.config import InputConfig
 from layoutdeit.engines.base import Target
 from layoutdeit.engines.given_frame import boxes_in_batch_frame
+from layoutdeit.pyramid import SIZE_DIVISOR
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,20 @@ def resized_size_hw(size_hw: tuple[int, int], short_side: int, long_side: int) -
     """Size with the short side as asked, unless the long side would pass its limit; at least 1 px each."""
     scale = min(short_side / min(size_hw), long_side / max(size_hw))
     return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
+
+
+def page_input(
+    images: Sequence[Tensor], settings: InputConfig, short_side: int | Sequence[int] | None = None
+) -> ModelInput:
+    """The batch for a detector with these settings; short_side: see prepare_images, None for that of the settings."""
+    return prepare_images(
+        images,
+        short_side=settings.short_side if short_side is None else short_side,
+        long_side=settings.long_side,
+        mean=settings.mean,
+        std=settings.std,
+        size_divisor=SIZE_DIVISOR,
+    )
 
 
 def prepare_images(

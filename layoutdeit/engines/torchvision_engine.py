@@ -28,9 +28,9 @@ from layoutdeit.engines.mask_head import (
     regions_only,
 )
 from layoutdeit.engines.pooling import PyramidRoiAlign
-from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
+from layoutdeit.engines.preprocess import ModelInput, page_input, prepare_targets
 from layoutdeit.engines.proposals import ProposalNetwork
-from layoutdeit.pyramid import SIZE_DIVISOR, STRIDES, DeitPyramid, build_page_backbone
+from layoutdeit.pyramid import STRIDES, DeitPyramid, build_page_backbone
 from layoutdeit.stopwatch import stage
 
 POOLED_LEVELS = ("p2", "p3", "p4", "p5")
@@ -62,7 +62,7 @@ class TorchvisionDetector(Detector):
         """Losses "objectness", "proposal_box", "class", "box" (numbered in a cascade) and, with a mask head, "mask"."""
         sides = self.config.input.train_short_sides
         drawn = draw_rows(lambda rows: torch.randint(len(sides), (rows,)), len(images))
-        inputs = self._prepare(images, [sides[index] for index in drawn])
+        inputs = page_input(images, self.config.input, [sides[index] for index in drawn])
         targets = prepare_targets(targets, inputs, masks=self.has_masks)
         features = self._features(inputs.images)
         proposals, losses = self.rpn(list(features.values()), inputs.sizes_hw, targets)
@@ -84,7 +84,7 @@ class TorchvisionDetector(Detector):
             self.eval()
         try:
             with stage("preprocess"):
-                inputs, *further = [self._prepare(images, side) for side in self.config.looks]
+                inputs, *further = [page_input(images, self.config.input, side) for side in self.config.looks]
             with self.arithmetic():
                 features, boxes = self.find(inputs.images, inputs.sizes_hw)
                 looks = [zip(boxes, inputs.scales_xy, strict=True)]
@@ -110,17 +110,6 @@ class TorchvisionDetector(Detector):
             proposals, _ = self.rpn(list(features.values()), sizes_hw)
         with stage("box head"):
             return features, self.box_stages.detect(features, proposals, sizes_hw)
-
-    def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
-        settings = self.config.input
-        return prepare_images(
-            images,
-            short_side=short_side,
-            long_side=settings.long_side,
-            mean=settings.mean,
-            std=settings.std,
-            size_divisor=SIZE_DIVISOR,
-        )
 
     def _pool(self, output_size: int) -> PyramidRoiAlign:
         return PyramidRoiAlign(output_size, self.config.heads.canonical_box_size, POOLED_LEVELS, STRIDES[:4])

@@ -25,8 +25,7 @@ from layoutdeit.engines.base import Detections, Detector, Target
 from layoutdeit.engines.detectron2 import model  # noqa: F401 (registers our parts with detectron2)
 from layoutdeit.engines.detectron2.settings import detectron2_config
 from layoutdeit.engines.given_frame import boxes_in_batch_frame, detections_in_given_frame
-from layoutdeit.engines.preprocess import ModelInput, prepare_images, prepare_targets
-from layoutdeit.pyramid import SIZE_DIVISOR
+from layoutdeit.engines.preprocess import ModelInput, page_input, prepare_targets
 
 LOSS_NAMES = {
     "loss_rpn_cls": "objectness",
@@ -59,7 +58,7 @@ class Detectron2Detector(Detector):
         """Losses "objectness", "proposal_box", "class", "box" (numbered in a cascade) and, with a mask head, "mask"."""
         sides = self.config.input.train_short_sides
         drawn = draw_rows(lambda rows: torch.randint(len(sides), (rows,)), len(images))
-        inputs = self._prepare(images, [sides[index] for index in drawn])
+        inputs = page_input(images, self.config.input, [sides[index] for index in drawn])
         truth = [
             _instances(target, size_hw)
             for target, size_hw in zip(
@@ -81,7 +80,7 @@ class Detectron2Detector(Detector):
         was_training = self.training
         self.eval()
         try:
-            inputs, *further = [self._prepare(images, side) for side in self.config.looks]
+            inputs, *further = [page_input(images, self.config.input, side) for side in self.config.looks]
             with self.arithmetic():
                 features, boxes = self._find(inputs)
                 looks = [zip(boxes, inputs.scales_xy, strict=True)]
@@ -103,17 +102,6 @@ class Detectron2Detector(Detector):
         proposals, _ = self.model.proposal_generator(ImageList(inputs.images, inputs.sizes_hw), features)
         boxes = self.model.roi_heads._forward_box(features, proposals)
         return features, [Detections(entry.pred_boxes.tensor, entry.pred_classes + 1, entry.scores) for entry in boxes]
-
-    def _prepare(self, images: Sequence[Tensor], short_side: int | Sequence[int]) -> ModelInput:
-        settings = self.config.input
-        return prepare_images(
-            images,
-            short_side=short_side,
-            long_side=settings.long_side,
-            mean=settings.mean,
-            std=settings.std,
-            size_divisor=SIZE_DIVISOR,
-        )
 
     def _features(self, inputs: ModelInput) -> dict[str, Tensor]:
         return {name: level.float() for name, level in self.model.backbone(inputs.images).items()}
