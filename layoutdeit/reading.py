@@ -21,6 +21,9 @@ COMPOUND = re.compile(r"[^\W\d_]+[-\u2010]\w")  # "signal-", then "to-noise"
 TAIL = 80  # characters in which the last word is looked for
 TALL = 1.8  # heights of the other words, from which a word is a drop cap or a bracket over several lines
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
+NUMBER = re.compile(r"(?:§ ?)?(?:\d{1,2}(?:\.\d{1,2})*|[A-H](?:\.\d{1,2})*|[IVX]{1,4})[.)]?")  # of a heading
+NUMBER_GAP = 3.0  # heights of the heading's words, which its number stands before it at most
+NUMBER_HEIGHT = 0.85  # of its heading's line height, at least: numbers of lines are smaller
 SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
 REACH = 1.0  # points: a word whose centre lies this far outside a box still belongs to it
 
@@ -75,8 +78,8 @@ def snap_to_words(
     """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
     From ascent to descent, as PubLayNet's boxes are: tight around the ink they would be lower by a quarter of a line.
-    A word belongs to the box that holds its centre; other classes, and pages without a text layer, stay as they are and
-    count as full.
+    A word belongs to the box that holds its centre, and the number before a title to the title; other classes, and
+    pages without a text layer, stay as they are and count as full.
     """
     boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     is_full = np.ones(len(boxes), dtype=bool)
@@ -85,12 +88,30 @@ def snap_to_words(
     for index, label in enumerate(labels):
         if label not in SNAPPED:
             continue
-        inside = np.array([word.line_box or word.box for word in words_in(boxes[index], words, REACH)]).reshape(-1, 4)
+        held = words_in(boxes[index], words, REACH)
+        if label == "title" and held and (number := _number_before(held, words)) is not None:
+            others = np.delete(boxes, index, axis=0)
+            if not any(words_in(other, [number]) for other in others):
+                held.append(number)
+        inside = np.array([word.line_box or word.box for word in held]).reshape(-1, 4)
         if len(inside):
             boxes[index] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
         else:
             is_full[index] = False
     return boxes, is_full
+
+
+def _number_before(title: Sequence[Word], words: Sequence[Word]) -> Word | None:
+    """The word left of a title's first line where it is the title's number, with nothing beside it but the title."""
+    first = group_lines(title)[0][0]
+    left, top, _, bottom = first.box
+    gap = NUMBER_GAP * (bottom - top)
+    before = [word for word in words if word.box[2] <= left and top <= (word.box[1] + word.box[3]) / 2 <= bottom]
+    *others, nearest = sorted(before, key=lambda word: word.box[2]) or [None]
+    if nearest is None or nearest.box[2] < left - gap or nearest.line_height < NUMBER_HEIGHT * first.line_height:
+        return None
+    stands_alone = not others or others[-1].box[2] < nearest.box[0] - gap  # else a line of another column ends there
+    return nearest if stands_alone and nearest not in title and NUMBER.fullmatch(nearest.text) else None
 
 
 def group_lines(words: Sequence[Word]) -> list[list[Word]]:

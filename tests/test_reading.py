@@ -79,6 +79,27 @@ def test_without_a_text_layer_boxes_stay():
     assert snap_to_words(np.zeros((0, 4)), [], TWO_LINES)[0].shape == (0, 4)
 
 
+def test_number_that_stands_before_a_title_is_part_of_it():
+    heading = [Word("Current", (50, 10, 90, 22), 14), Word("state", (93, 10, 120, 22), 14)]
+    body = [Word("1", (10, 40, 15, 50), 12), Word("Before", (50, 40, 80, 50), 12)]
+
+    def left_edge(number: Word, label: str = "title") -> float:
+        return snap_to_words([[48, 8, 122, 24]], [label], [number, *heading, *body])[0][0, 0]
+
+    assert left_edge(Word("1.2", (20, 10, 32, 22), 14)) == 20
+    assert left_edge(Word("A.", (20, 10, 32, 22), 14)) == 20
+    assert left_edge(Word("1.2", (20, 10, 32, 22), 14), "text") == 50
+    assert left_edge(Word("14", (20, 14, 28, 22), 8)) == 50  # of a line
+    assert left_edge(Word("1.2", (0, 10, 12, 22), 14)) == 50  # too far
+    assert left_edge(Word("column", (20, 10, 40, 22), 14)) == 50
+    body.append(Word("Type", (20, 10, 34, 22), 14))  # the column to the left ends with a number
+    assert left_edge(Word("1", (36, 10, 40, 22), 14)) == 50
+    del body[-1]
+    other = [[10, 8, 40, 24], [48, 8, 122, 24]]
+    words = [Word("1", (20, 10, 26, 22), 14), *heading, *body]
+    assert snap_to_words(other, ["text", "title"], words)[0][1, 0] == 50
+
+
 def test_print_size_is_that_of_most_letters():
     words = [Word("Large", (0, 0, 9, 9), 20.0), Word("small print", (0, 0, 9, 9), 10.0), Word("x", (0, 0, 1, 1))]
     assert print_size(words) == 10 and print_size(words[2:]) is None and print_size([]) is None
