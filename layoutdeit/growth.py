@@ -148,7 +148,7 @@ def _by_input(loaded: LoadedModel, folder: Path, repeats: int) -> Curve:
     image = _picture(set_pages(folder / "input.pdf"))
     calls = []
     for side in INPUTS_PX:
-        settings = replace(loaded.config.input, short_side=side, long_side=side * 5 // 3)
+        settings = replace(loaded.config.input, short_side=side, long_side=side * 5 // 3, more_short_sides=[])
         detector = build_detector(replace(loaded.config, input=settings)).eval()
         detector.load_state_dict(loaded.detector.state_dict())
         prepare_to_predict(detector, loaded.info.precision)
