@@ -24,7 +24,7 @@ from layoutdeit.pdf import Document, open_document
 from layoutdeit.postprocess import build_regions, clean
 from layoutdeit.reading import snap_to_words
 from layoutdeit.reading_order import reading_order
-from layoutdeit.region_text import read_regions
+from layoutdeit.region_text import read_regions, share_words
 from layoutdeit.stopwatch import stage
 from layoutdeit.structure import structured
 
@@ -179,12 +179,22 @@ class LayoutAnalyzer:
             kept = clean(boxes, labels, scores, min_score=score)
         with stage("text and order"):
             boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
-            boxes, is_full = snap_to_words(boxes, [label_by_id(int(label)).name for label in labels], words)
+            boxes, is_full = snap_to_words(boxes, _names(labels), words)
             boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
             kept = clean(boxes, labels, scores)  # boxes that held parts of the same lines now hold the same lines
             boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
-            order = reading_order(boxes)
-            return read_regions(build_regions(boxes[order], labels[order], scores[order], size_pt), words)
+            held, boxes, is_full = share_words(boxes, _names(labels), scores, words)
+            full = np.flatnonzero(is_full)
+            regions, read = [], []
+            for index in full[reading_order(boxes[full])]:
+                on_page = build_regions(boxes[[index]], labels[[index]], scores[[index]], size_pt)  # one, or none
+                regions += on_page
+                read += [held[index]] * len(on_page)
+            return read_regions(regions, words, read)
+
+
+def _names(labels: np.ndarray) -> list[str]:
+    return [label_by_id(int(label)).name for label in labels]
 
 
 def _tensor(image: Image.Image) -> Tensor:

@@ -42,17 +42,9 @@ class Word:
     line_box: tuple[float, float, float, float] | None = None
 
 
-def region_texts(boxes_xyxy: np.ndarray, words: Sequence[Word]) -> list[str | None]:
-    """The text of each box: the words whose centres lie in it, line by line, lines joined by newlines.
-
-    A box without words reads "" on a page with a text layer, and None on a page without one (`words` is empty).
-    boxes_xyxy: (N, 4) -> N texts.
-    """
-    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
-    if not words:
-        return [None] * len(boxes)
-    lines_of = [group_lines(words_in(box, words)) for box in boxes]
-    return ["\n".join(" ".join(word.text for word in line) for line in lines) for lines in lines_of]
+def text_of(words: Sequence[Word]) -> str:
+    """Words as text, line by line, lines joined by newlines; "" for none."""
+    return "\n".join(" ".join(word.text for word in line) for line in group_lines(words))
 
 
 def words_in(box: Sequence[float], words: Sequence[Word], reach: float = 0.0) -> list[Word]:
@@ -77,25 +69,34 @@ def snap_to_words(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
-    From ascent to descent, as PubLayNet's boxes are: tight around the ink they would be lower by a quarter of a line.
     A word belongs to the box that holds its centre, and the number before a title to the title; other classes, and
     pages without a text layer, stay as they are and count as full.
     """
+    boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
+    held = [words_in(box, words, REACH) for box in boxes]
+    for index, label in enumerate(labels):
+        if label == "title" and held[index] and (number := _number_before(held[index], words)) is not None:
+            others = np.delete(boxes, index, axis=0)
+            if not any(words_in(other, [number]) for other in others):
+                held[index].append(number)
+    return boxes_of_lines(boxes, labels, held) if words else (boxes.copy(), np.ones(len(boxes), dtype=bool))
+
+
+def boxes_of_lines(
+    boxes_xyxy: np.ndarray, labels: Sequence[str], held: Sequence[Sequence[Word]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes (N, 4) of what each holds, for the classes that snap_to_words moves, and whether it holds any (N,).
+
+    From ascent to descent, as PubLayNet's boxes are: tight around the ink they would be lower by a quarter of a line.
+    """
     boxes = np.array(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     is_full = np.ones(len(boxes), dtype=bool)
-    if not words:
-        return boxes, is_full
     for index, label in enumerate(labels):
         if label not in SNAPPED:
             continue
-        held = words_in(boxes[index], words, REACH)
-        if label == "title" and held and (number := _number_before(held, words)) is not None:
-            others = np.delete(boxes, index, axis=0)
-            if not any(words_in(other, [number]) for other in others):
-                held.append(number)
-        inside = np.array([word.line_box or word.box for word in held]).reshape(-1, 4)
-        if len(inside):
-            boxes[index] = [*inside[:, :2].min(axis=0), *inside[:, 2:].max(axis=0)]
+        lines = np.array([word.line_box or word.box for word in held[index]]).reshape(-1, 4)
+        if len(lines):
+            boxes[index] = [*lines[:, :2].min(axis=0), *lines[:, 2:].max(axis=0)]
         else:
             is_full[index] = False
     return boxes, is_full

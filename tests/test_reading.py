@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from layoutdeit.reading import Word, group_lines, join_lines, print_size, region_texts, snap_to_words
+from layoutdeit.reading import Word, group_lines, join_lines, print_size, snap_to_words, text_of, words_in
 
 TWO_LINES = [
     Word("world", (40, 10, 70, 20)),
@@ -13,17 +13,12 @@ TWO_LINES = [
 
 
 def test_text_reads_line_by_line_left_to_right():
-    assert region_texts([[0, 0, 100, 50]], TWO_LINES) == ["Hello world .\nBelow 2"]
+    assert text_of(words_in([0, 0, 100, 50], TWO_LINES)) == "Hello world .\nBelow 2"
 
 
 def test_only_words_whose_centre_is_inside_count():
-    assert region_texts([[0, 0, 54, 50], [60, 0, 100, 50]], TWO_LINES) == ["Hello\nBelow 2", "."]
-
-
-def test_no_words_in_the_box_is_not_no_text_layer():
-    assert region_texts([[200, 200, 300, 300]], TWO_LINES) == [""]
-    assert region_texts([[0, 0, 100, 50]], []) == [None]
-    assert region_texts(np.zeros((0, 4)), TWO_LINES) == []
+    read = [text_of(words_in(box, TWO_LINES)) for box in ([0, 0, 54, 50], [60, 0, 100, 50], [200, 200, 300, 300])]
+    assert read == ["Hello\nBelow 2", ".", ""]
 
 
 def test_a_tall_word_does_not_swallow_the_next_line():
