@@ -9,7 +9,8 @@ for classifiers that pool in another way (BEiT, DiT): there it ends with the las
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -45,6 +46,17 @@ class Converted:
     sources: Mapping[str, tuple[str, ...]]
 
 
+@contextmanager
+def telling_odd_shapes() -> Iterator[None]:
+    """What tensors that do not fit each other raise as they are rewritten, as a ValueError."""
+    try:
+        yield
+    except (IndexError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"the shapes of the weights do not fit each other ({reason}): is the file whole?") from error
+
+
+@telling_odd_shapes()
 def convert_state_dict(
     state_dict: Mapping[str, Tensor],
     *,

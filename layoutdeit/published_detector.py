@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backbone.config import load_config
-from backbone.conversion import Converted, convert_state_dict
+from backbone.conversion import Converted, convert_state_dict, telling_odd_shapes
 from backbone.deit import DEIT_SIZES
 from backbone.vit import VitDimensions
 from layoutdeit.config import DetectorConfig
@@ -40,6 +40,7 @@ class ConvertedDetector:
     remarks: tuple[str, ...]
 
 
+@telling_odd_shapes()
 def convert_detector(state: Mapping[str, Tensor], overrides: Sequence[str] = ()) -> ConvertedDetector:
     """Settings and weights from detectron2's tensors.
 
@@ -89,7 +90,7 @@ def _read_settings(
 ) -> tuple[list[str], dict[str, str]]:
     """Every setting that tensors tell, as "key=value", and by key what was concluded rather than read."""
     dims = converted.dimensions
-    num_classes = _length(ours, "box_stages.0.predictor.cls_score.bias") - 1
+    num_classes = len(ours["box_stages.0.predictor.cls_score.bias"]) - 1
     if num_classes != NUM_CLASSES:
         raise ValueError(
             f"these weights tell {num_classes} kinds of region apart, a detector of ours {NUM_CLASSES} "
@@ -104,13 +105,13 @@ def _read_settings(
         "backbone.name": _size_name(dims),
         "backbone.grid_size_px": list(dims.image_size_hw),
         "backbone.position_resize": rule,
-        "channels": _length(ours, "pyramid.fpn.inner_blocks.0.0.bias"),
-        "heads.box_dim": _length(ours, "box_stages.0.head.fc6.bias"),
+        "channels": len(ours["pyramid.fpn.inner_blocks.0.0.bias"]),
+        "heads.box_dim": len(ours["box_stages.0.head.fc6.bias"]),
         "heads.cascade_ious": list(CASCADE_IOUS[:num_stages]) if num_stages > 1 else [],
         "heads.mask_layers": num_mask_layers,
     }
     if num_mask_layers:
-        values["heads.mask_dim"] = _length(ours, "mask_head.0.0.bias")
+        values["heads.mask_dim"] = len(ours["mask_head.0.0.bias"])
     if num_stages > 1:
         values["proposals.train_proposals"] = 2000  # as the published Cascade R-CNNs were trained
     if mean is not None:
@@ -123,14 +124,6 @@ def _read_settings(
         "trained otherwise)",
     }
     return [f"{key}={value}" for key, value in values.items()], conclusions
-
-
-def _length(tensors: Mapping[str, Tensor], name: str) -> int:
-    """Of a bias that must be there."""
-    if name not in tensors or tensors[name].ndim != 1:
-        found = tuple(tensors[name].shape) if name in tensors else "none"
-        raise ValueError(f"these weights need a vector {name}, found {found}: is the file whole?")
-    return len(tensors[name])
 
 
 def _read_normalisation(

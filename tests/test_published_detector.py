@@ -138,3 +138,11 @@ def test_a_last_norm_of_the_file_is_not_lost_in_silence():
     norm = {f"{DETECTRON2_BODY}norm.{part}": torch.ones(192) for part in ("weight", "bias")}
     with pytest.raises(ValueError, match=r"unknown names: backbone\.bottom_up\.backbone\.norm\.weight"):
         convert_detector({**theirs, **norm})
+
+
+@pytest.mark.parametrize("part", ["cls_token", "attn.qkv.weight", "gamma_1", "cls_score.bias", "q_bias", "mask_fcn1"])
+def test_weights_without_their_shape_are_refused_with_a_sentence(part):
+    _, theirs = dit_pair(cascade=False)
+    name = next(name for name in theirs if part in name)
+    with pytest.raises(ValueError, match=r"shapes of the weights|is \(.*\), not \("):
+        convert_detector({**theirs, name: torch.zeros(())}, SETTINGS)
