@@ -21,7 +21,7 @@ COMPOUND = re.compile(r"[^\W\d_]+[-\u2010]\w")  # "signal-", then "to-noise"
 TAIL = 80  # characters in which the last word is looked for
 TALL = 1.8  # heights of the other words, from which a word is a drop cap or a bracket over several lines
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
-NUMBER = re.compile(r"(?:§ ?)?(?:\d{1,2}(?:\.\d{1,2})*|[A-H](?:\.\d{1,2})*|[IVX]{1,4})[.)]?")  # of a heading
+HEADING_NUMBER = re.compile(r"§?(?:\d{1,2}(?:\.\d{1,2})*|[A-H](?:\.\d{1,2})*|[IVX]{1,4})[.)]?")
 NUMBER_GAP = 3.0  # heights of the heading's words, which its number stands before it at most
 NUMBER_HEIGHT = 0.85  # of its heading's line height, at least: numbers of lines are smaller
 SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
@@ -112,7 +112,7 @@ def _number_before(title: Sequence[Word], words: Sequence[Word]) -> Word | None:
     if nearest is None or nearest.box[2] < left - gap or nearest.line_height < NUMBER_HEIGHT * first.line_height:
         return None
     stands_alone = not others or others[-1].box[2] < nearest.box[0] - gap  # else a line of another column ends there
-    return nearest if stands_alone and nearest not in title and NUMBER.fullmatch(nearest.text) else None
+    return nearest if stands_alone and nearest not in title and HEADING_NUMBER.fullmatch(nearest.text) else None
 
 
 def group_lines(words: Sequence[Word]) -> list[list[Word]]:

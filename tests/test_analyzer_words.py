@@ -12,15 +12,21 @@ from layoutdeit.layout import ModelInfo
 INFO = ModelInfo("by hand", "0" * 64, "none")
 
 
+class Finds:
+    """A detector that finds the same on every page: (box in points, label, score), best first."""
+
+    def __init__(self, *found):
+        self.found = found
+
+    def predict(self, images, *, masks=False):
+        boxes, labels, scores = (torch.tensor(part) for part in zip(*self.found, strict=True))
+        return [Detections(boxes * (images[0].shape[-1] / 612), labels, scores)]
+
+
 def test_two_boxes_of_the_same_words_are_one_region():
-    class TwoHalves:
-        """The upper half of a line as text, the lower half as title: hardly overlapping, until they are snapped."""
-
-        def predict(self, images, *, masks=False):
-            boxes = torch.tensor([[60.0, 70, 140, 90], [60, 85, 140, 110]]) * (images[0].shape[-1] / 612)
-            return [Detections(boxes, torch.tensor([1, 2]), torch.tensor([0.9, 0.8]))]
-
-    analyzer = LayoutAnalyzer.from_detector(TwoHalves(), INFO)
+    """The upper half of a line as text, the lower half as title: hardly overlapping, until they are snapped."""
+    halves = Finds(((60.0, 70.0, 140.0, 90.0), 1, 0.9), ((60.0, 85.0, 140.0, 110.0), 2, 0.8))
+    analyzer = LayoutAnalyzer.from_detector(halves, INFO)
     (page,) = analyzer.analyze(make_pdf(Sheet(written("Hello world", 72, 700)))).pages
     assert [(region.label, region.text) for region in page.regions] == [("text", "Hello world")]
     (page,) = analyzer.analyze(make_pdf(Sheet()), name="no words").pages
@@ -29,13 +35,8 @@ def test_two_boxes_of_the_same_words_are_one_region():
 
 def test_word_is_in_one_region():
     """A list over three lines, and a surer title over the first."""
-
-    class Overlapping:
-        def predict(self, images, *, masks=False):
-            boxes = torch.tensor([[60.0, 70, 140, 92], [60, 70, 200, 142]]) * (images[0].shape[-1] / 612)
-            return [Detections(boxes, torch.tensor([2, 3]), torch.tensor([0.9, 0.8]))]
-
-    analyzer = LayoutAnalyzer.from_detector(Overlapping(), INFO)
+    overlapping = Finds(((60.0, 70.0, 140.0, 92.0), 2, 0.9), ((60.0, 70.0, 200.0, 142.0), 3, 0.8))
+    analyzer = LayoutAnalyzer.from_detector(overlapping, INFO)
     lines = written("Hello", 72, 705) + written("Below", 72, 685) + written("it", 72, 660)
     (page,) = analyzer.analyze(make_pdf(Sheet(lines))).pages
     assert [(region.label, region.text) for region in page.regions] == [("title", "Hello"), ("list", "Below\nit")]
