@@ -17,7 +17,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 ConfigT = TypeVar("ConfigT")
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of a training, Lightning Fabric's names
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # Lightning Fabric's names
+TRAINING_PRECISIONS = ("auto", *PRECISIONS)  # auto: bf16-mixed where that is quicker, otherwise 32-true
 
 
 def load_config(schema: type[ConfigT], path: str | Path | None = None, overrides: Sequence[str] = ()) -> ConfigT:
@@ -249,7 +250,7 @@ class RunConfig:
     epochs: int = 300
     batch_size: int = 1024  # images per step over all processes; repeats count like other images
     accumulate: int = 1  # forward passes a process splits its share of the batch into
-    precision: str = "bf16-mixed"  # one of PRECISIONS; 32-true for exact runs
+    precision: str = "auto"  # one of TRAINING_PRECISIONS; 32-true for exact runs
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     num_nodes: int = 1  # machines, under torchrun
     strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
@@ -261,7 +262,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_choice("run.strategy", self.strategy, ("ddp", "fsdp"))
-        check_choice("run.precision", self.precision, PRECISIONS)
+        check_choice("run.precision", self.precision, TRAINING_PRECISIONS)
         check_range("run.max_minutes", self.max_minutes, 0)
         counts = ("epochs", "batch_size", "accumulate", "devices", "num_nodes")
         for name in (*counts, "checkpoint_every", "evaluate_every", "log_every"):

@@ -20,7 +20,7 @@ from backbone.config import ImageTrainConfig
 from backbone.distill import Teacher, distillation_loss
 from backbone.metrics import Metrics, Tally
 from backbone.optim import warmup_cosine
-from backbone.run_state import RunState
+from backbone.run_state import RunState, clip_gradients
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ def train_one_epoch(
                     raise FloatingPointError(_not_finite(state.step + 1, loss.item(), learning_rate, batch))
                 fabric.backward(loss / len(parts))
             losses.append(loss.detach())
-        if optim.clip_norm > 0:
-            fabric.clip_gradients(state.model, state.optimizer, max_norm=optim.clip_norm)
+        clip_gradients(fabric, state, optim.clip_norm)
         state.optimizer.step()
         state.optimizer.zero_grad()
         if state.averaged is not None:

@@ -48,11 +48,16 @@ def make_average(model: nn.Module, decay: float, *, warmup: bool = True) -> Aver
     return AveragedModel(model, avg_fn=average, use_buffers=True)
 
 
-def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW with PyTorch's betas, or SGD with Nesterov momentum .9 (as timm's `sgd`), over `parameter_groups`."""
+def make_optimizer(
+    model: nn.Module, name: str, *, learning_rate: float, weight_decay: float, fused: bool = True
+) -> torch.optim.Optimizer:
+    """AdamW with PyTorch's betas, or SGD with Nesterov momentum .9 (as timm's `sgd`), over `parameter_groups`.
+
+    `fused`: AdamW's step in one kernel, which unscales gradients by itself and so cannot be clipped in 16-mixed.
+    """
     groups = parameter_groups(model, weight_decay=weight_decay)
     if name == "adamw":
-        return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+        return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True)
     raise ValueError(f"unknown optimiser {name!r}: use adamw or sgd")

@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from backbone import sharding
 from backbone.checkpoint import load_torch_file, save_atomically
+from backbone.bf16 import is_quicker_in_bf16
 from backbone.config import PRECISIONS
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,8 @@ def open_fabric(precision: str, devices: int, num_nodes: int = 1, *, strategy: s
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices, num_nodes = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" and precision != "32-true" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        log.warning("this CPU has no 16-bit arithmetic: %s is many times slower here than 32-true", precision)
+    if device == "cpu" and precision != "32-true" and not is_quicker_in_bf16("cpu"):
+        log.warning("this CPU multiplies no faster in 16 bits: precision 32-true is quicker here than %s", precision)
     plugin = Precision() if precision == "32-true" else _MixedPrecision(precision, device)
     several = devices * num_nodes > 1
     chosen = sharding.sharding_strategy(devices * num_nodes) if strategy == "fsdp" and several else "auto"
@@ -123,10 +124,33 @@ def set_up(
     return RunState(model, optimizer, averaged, whole=whole)
 
 
-def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> None:
+def is_scaled(fabric: Fabric) -> bool:
+    """Whether losses are scaled, as 16-mixed does it: an optimiser must then not be fused, or it is never clipped."""
+    return _scaler(fabric) is not None
+
+
+def clip_gradients(fabric: Fabric, state: RunState, max_norm: float) -> None:
+    """Scale the gradients of all parameters together down to that norm; 0 leaves them as they are.
+
+    Those of a scaled loss may be infinite: its scaler then leaves the step out and scales less. FloatingPointError
+    where others are.
+    """
+    if max_norm <= 0:
+        return
+    try:
+        fabric.clip_gradients(
+            state.model, state.optimizer, max_norm=max_norm, error_if_nonfinite=not is_scaled(fabric)
+        )
+    except RuntimeError as error:
+        if "non-finite" not in str(error):
+            raise
+        raise FloatingPointError(f"step {state.step + 1}: the gradients are not finite: lower the rate") from error
+
+
+def save_run(fabric: Fabric, state: RunState, path: Path, plan: Mapping[str, int | str]) -> None:
     """Write the checkpoint from the main process; all processes wait for it, and fail with it.
 
-    plan: numbers that a resumed run must share. OSError says that the old checkpoint is kept, and how to go on.
+    plan: what a resumed run must share. OSError says that the old checkpoint is kept, and how to go on.
     """
     failure = ""
     weights, optimizer_state, average = _whole_state(fabric, state)
@@ -137,7 +161,7 @@ def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) 
             "averaged": average,
             "scaler": _scaler_state(fabric),
             "step": state.step,
-            "plan": plan,
+            "plan": dict(plan),
         }
         try:
             save_atomically(path, lambda temporary: torch.save(content, temporary))
@@ -149,8 +173,8 @@ def save_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) 
         raise OSError(failure)
 
 
-def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]) -> bool:
-    """Fill `state` from the checkpoint at `path`, if there is one.
+def resume_run(fabric: Fabric, state: RunState, path: Path, plan: Mapping[str, int | str]) -> bool:
+    """Fill `state` from the checkpoint at `path`, if there is one. Rates, decay and the like are those of this run.
 
     ValueError where the file is damaged or of a run planned otherwise, or where machines do not see the same file.
     """
@@ -166,16 +190,16 @@ def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]
     if not isinstance(saved, Mapping) or CHECKPOINT_ENTRIES - saved.keys():
         raise ValueError(f"{path} is no checkpoint of a run: delete it to start again, or give another output_dir")
     before = saved["plan"]
-    changed = [f"{key} {before.get(key)}, now {value}" for key, value in plan.items() if before.get(key) != value]
+    changed = [f"{key} {before[key]}, now {value}" for key, value in plan.items() if before.get(key, value) != value]
     if changed:
         raise ValueError(f"{path} is of another run ({'; '.join(changed)}): give another output_dir, or its settings")
     try:
         _fill(fabric, state, saved)
-    except (RuntimeError, KeyError) as error:  # torch lists every parameter that does not fit
+    except (RuntimeError, KeyError, ValueError) as error:  # torch lists every parameter that does not fit
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} is of another model ({reason}): give another output_dir, or its settings") from error
-    if scaler := _scaler(fabric):
-        scaler.load_state_dict(saved["scaler"] or {})
+    if (scaler := _scaler(fabric)) and saved["scaler"]:  # none of a run that was in another precision
+        scaler.load_state_dict(saved["scaler"])
     state.step = saved["step"]
     return True
 
@@ -183,16 +207,26 @@ def resume_run(fabric: Fabric, state: RunState, path: Path, plan: dict[str, int]
 def _fill(fabric: Fabric, state: RunState, saved: Mapping[str, Any]) -> None:
     """Load a checkpoint's model, optimiser and average."""
     has_average = state.averaged is not None and saved["averaged"] is not None
+    optimizer_state = _with_settings_of(state.optimizer, saved["optimizer"])
     if sharding.is_sharded(fabric):
         sharding.load_whole_weights(state.plain_model(), saved["model"])
-        sharding.load_whole_optimizer_state(state.plain_model(), _plain(state.optimizer), saved["optimizer"])
+        sharding.load_whole_optimizer_state(state.plain_model(), _plain(state.optimizer), optimizer_state)
         if has_average:
             sharding.load_whole_weights(state.averaged, saved["averaged"])
         return
     state.plain_model().load_state_dict(saved["model"])
-    state.optimizer.load_state_dict(saved["optimizer"])
+    state.optimizer.load_state_dict(optimizer_state)
     if has_average:
         state.averaged.load_state_dict(saved["averaged"])
+
+
+def _with_settings_of(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimiser's saved state with the rates, decay and the like that another one was made with."""
+    own, theirs = optimizer.param_groups, saved["param_groups"]
+    if len(own) != len(theirs):
+        raise ValueError(f"its optimizer has {len(theirs)} groups of parameters, this run's {len(own)}")
+    groups = [{**mine, "params": group["params"]} for mine, group in zip(own, theirs, strict=True)]
+    return {**saved, "param_groups": groups}
 
 
 def _whole_state(fabric: Fabric, state: RunState) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:

@@ -51,6 +51,7 @@ def train(config: ImageTrainConfig) -> Path | None:
 
     from backbone.augment import BatchMixer
     from backbone.batches import EpochSampler
+    from backbone.bf16 import training_precision
     from backbone.datasets import open_images
     from backbone.distill import build_teacher
     from backbone.loop import train_one_epoch
@@ -58,7 +59,7 @@ def train(config: ImageTrainConfig) -> Path | None:
     from backbone.optim import make_average, make_optimizer
     from backbone.plan import make_plan
     from backbone.run_log import RunLog
-    from backbone.run_state import open_fabric, resume_run, save_run, set_up
+    from backbone.run_state import is_scaled, open_fabric, resume_run, save_run, set_up
     from backbone.stopped_job import explain_stops
 
     started = time.monotonic()
@@ -72,6 +73,7 @@ def train(config: ImageTrainConfig) -> Path | None:
         )
     output_dir.mkdir(parents=True, exist_ok=True)
 
+    run.precision = training_precision(run.precision)
     fabric = open_fabric(run.precision, run.devices, run.num_nodes, strategy=run.strategy)
     torch.manual_seed(run.seed)
     model = build_model(config, images.num_classes)
@@ -91,7 +93,11 @@ def train(config: ImageTrainConfig) -> Path | None:
         model,
         averaged,
         lambda model: make_optimizer(
-            model, optim.name, learning_rate=optim.rate_per_512, weight_decay=optim.weight_decay
+            model,
+            optim.name,
+            learning_rate=optim.rate_per_512,
+            weight_decay=optim.weight_decay,
+            fused=not is_scaled(fabric),
         ),
     )
     sampler = EpochSampler(
@@ -108,6 +114,7 @@ def train(config: ImageTrainConfig) -> Path | None:
     per_epoch = sampler.steps_per_epoch
     num_steps = per_epoch * run.epochs
     shared = {"num_steps": num_steps, "steps_per_epoch": per_epoch, "batch_size": run.batch_size, "seed": run.seed}
+    shared["optimizer"] = optim.name
     is_resumed = resume_run(fabric, state, output_dir / CHECKPOINT_NAME, shared)
     explain_stops(output_dir / CHECKPOINT_NAME, fabric.global_rank)
     if fabric.is_global_zero:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from layoutdeit.engines.base import Detections
 from layoutdeit.geometry import xywh_to_xyxy, xyxy_to_xywh
 from layoutdeit.labels import LABELS
+from layoutdeit.outlines import run_lengths
 from layoutdeit.postprocess import RULES, clean
 
 # DeiT-B Mask R-CNN on PubLayNet's val split, box AP (DiT, arXiv:2203.02378, its table of PubLayNet).
@@ -58,21 +60,24 @@ def load_truth(annotations_path: str | Path) -> COCO:
     """Annotations as pycocotools holds them; what COCO's evaluation needs and a file may lack is filled in.
 
     A missing iscrowd is 0, a missing area the box's, a missing or broken outline the box; a row without a box goes.
+    Categories are PubLayNet's. Annotations are numbered anew from 1: pycocotools takes equal ids for one region and a
+    match with id 0 for none.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        truth = COCO(str(annotations_path))
-        rows = truth.dataset.get("annotations", [])
-        truth.dataset["annotations"] = [row for row in rows if len(row.get("bbox") or ()) == 4]
-        if len(truth.dataset["annotations"]) < len(rows):
-            truth.createIndex()
-    for row in truth.dataset["annotations"]:
+    content = json.loads(Path(annotations_path).read_text(encoding="utf-8"))
+    size_of = {image["id"]: [image["height"], image["width"]] for image in content["images"]}
+    rows = [row for row in content.get("annotations") or () if len(row.get("bbox") or ()) == 4]
+    for number, row in enumerate(rows, start=1):
         x, y, w, h = row["bbox"]
+        row["id"] = number
         row.setdefault("iscrowd", 0)
         row.setdefault("area", w * h)
-        outline = row.get("segmentation")
-        is_broken = isinstance(outline, list) and any(len(polygon) < 6 or len(polygon) % 2 for polygon in outline)
-        if not outline or is_broken:
+        if not _is_outline(row.get("segmentation"), size_of.get(row["image_id"])):
             row["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    categories = [{"id": label.id, "name": label.name} for label in LABELS]
+    truth = COCO()
+    truth.dataset = {**content, "annotations": rows, "categories": categories}
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        truth.createIndex()
     return truth
 
 
@@ -151,6 +156,17 @@ def format_metrics(boxes: Metrics, masks: Metrics | None, *, published: bool = F
             line += f"{_number(mask.ap):>11}{_number(mask.ap50):>8}{_number(mask.ap75):>8}"
         lines.append(line + (f"{PUBLISHED_BOX_AP[name]:>16.3f}" if published else ""))
     return "\n".join(lines)
+
+
+def _is_outline(outline: Any, size_hw: list[int] | None) -> bool:
+    """Whether pycocotools can work with it: of broken run lengths it may never be done."""
+    if not isinstance(outline, dict):
+        return bool(outline) and all(len(polygon) >= 6 and len(polygon) % 2 == 0 for polygon in outline)
+    try:
+        run_lengths(outline["counts"], outline["size"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return list(outline["size"]) == size_hw
 
 
 def _average(precision: np.ndarray) -> AveragePrecision:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from backbone.config import PRECISIONS, check_choice, check_range
+from backbone.config import TRAINING_PRECISIONS, check_choice, check_range
 from layoutdeit.labels import NUM_CLASSES
 
 
@@ -180,7 +180,7 @@ class TrainConfig:
     keep_detector: bool = False  # take the detector's settings from the model of init_from; those above are not read
     num_steps: int = 60_000
     batch_size: int = 16  # pages per step over all processes
-    precision: str = "bf16-mixed"  # one of backbone.config.PRECISIONS; 32-true for exact runs
+    precision: str = "auto"  # one of backbone.config.TRAINING_PRECISIONS; 32-true for exact runs
     seed: int = 0
     devices: int = 1  # processes on this machine; under torchrun its own count is taken
     strategy: str = "ddp"  # several processes: ddp, each with the whole model; fsdp, each with a share (sharding.py)
@@ -196,7 +196,7 @@ class TrainConfig:
             check_range(name, getattr(self, name), 1)
         for name in ("eval_every", "num_pictures", "max_minutes"):
             check_range(name, getattr(self, name), 0)
-        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("precision", self.precision, TRAINING_PRECISIONS)
         check_choice("strategy", self.strategy, ("ddp", "fsdp"))
         if self.strategy == "fsdp" and self.engine != "torchvision":
             raise ValueError(f"strategy=fsdp cuts the torchvision engine alone, got engine={self.engine}: use ddp")

@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from backbone.run_state import RunState
+from backbone.run_state import RunState, clip_gradients
 from layoutdeit.coco_eval import detections_to_coco
 from layoutdeit.config import InputConfig, TrainConfig
 from layoutdeit.engines.base import Detector
@@ -60,7 +60,7 @@ def train_steps(
     FloatingPointError with the page names when a loss is not finite: found before the step's update on a CPU; on a
     device, which must not be waited for, at the next step that `is_due`, before its `on_step`.
     """
-    peak_rates = [group.setdefault("initial_lr", group["lr"]) for group in state.optimizer.param_groups]
+    peak_rates = [group["lr"] for group in state.optimizer.param_groups]
     state.model.train()
     watch = _LossWatch(fabric)
     for samples in batches:
@@ -77,8 +77,7 @@ def train_steps(
         if fabric.device.type == "cpu":
             watch.check()
         fabric.backward(total)
-        if config.optim.clip_norm > 0:
-            fabric.clip_gradients(state.model, state.optimizer, max_norm=config.optim.clip_norm)
+        clip_gradients(fabric, state, config.optim.clip_norm)
         state.optimizer.step()
         state.optimizer.zero_grad()
         if state.averaged is not None:

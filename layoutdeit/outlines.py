@@ -32,10 +32,8 @@ def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list
 
     counts: lengths of runs down the columns, background first, or COCO's text of them. ValueError for broken counts.
     """
-    height, width = size_hw
-    runs = np.array(_decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
-    if (runs < 0).any() or runs.sum() != height * width:
-        raise ValueError(f"a mask of {width} x {height} pixels has runs for {runs.sum()}")
+    height = size_hw[0]
+    runs = run_lengths(counts, size_hw)
     ends = np.cumsum(runs)
     stop = ends[1::2]  # (R,) after the last pixel of each run of the region
     start = stop - runs[1::2]
@@ -56,6 +54,15 @@ def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list
     ends = np.append(begins[1:], len(column)) - 1
     x0, x1, y0, y1 = column[begins], column[ends] + 1, top[begins], bottom[begins]
     return np.stack([x0, y0, x1, y0, x1, y1, x0, y1], axis=1).astype(float).tolist()
+
+
+def run_lengths(counts: str | Sequence[int], size_hw: Sequence[int]) -> np.ndarray:
+    """The lengths of a mask's runs, (R,) int64, from a list or COCO's text. ValueError unless they fill its size."""
+    height, width = size_hw
+    runs = np.array(_decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise ValueError(f"a mask of {width} x {height} pixels has runs for {runs.sum()}")
+    return runs
 
 
 def draw_masks(outlines: Sequence[Outline], boxes_xyxy: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

@@ -49,8 +49,9 @@ def train(config: TrainConfig) -> Path | None:
     import torch
     from torch.utils.data import DataLoader
 
+    from backbone.bf16 import training_precision
     from backbone.optim import make_average
-    from backbone.run_state import open_fabric, resume_run, save_run, set_up
+    from backbone.run_state import is_scaled, open_fabric, resume_run, save_run, set_up
     from backbone.stopped_job import explain_stops
     from layoutdeit.engines import build_detector
     from layoutdeit.engines.precision import lay_out_weights
@@ -62,9 +63,8 @@ def train(config: TrainConfig) -> Path | None:
 
     started = time.monotonic()
     output_dir = Path(config.output_dir)
+    config.precision = training_precision(config.precision)
     fabric = open_fabric(config.precision, config.devices, strategy=config.strategy)
-    if config.precision == "bf16-mixed" and fabric.device.type == "cpu" and not _has_bf16():
-        log.warning("this CPU has no bf16 arithmetic: precision=32-true is many times quicker")
     start = _read_start(config.init_from)
     if config.keep_detector:
         if start is None:
@@ -86,7 +86,7 @@ def train(config: TrainConfig) -> Path | None:
         fabric,
         detector,
         averaged,
-        lambda model: torch.optim.AdamW(rate_groups(model, optim), lr=optim.learning_rate, fused=True),
+        lambda model: torch.optim.AdamW(rate_groups(model, optim), lr=optim.learning_rate, fused=not is_scaled(fabric)),
     )
     plan = {"num_steps": config.num_steps, "batch_size": config.batch_size, "seed": config.seed, "pages": len(dataset)}
     resume_run(fabric, state, output_dir / CHECKPOINT_NAME, plan)
@@ -103,7 +103,7 @@ def train(config: TrainConfig) -> Path | None:
     )
     if fabric.is_global_zero:
         run = f"step {state.step} of {config.num_steps}, batch {config.batch_size} over {fabric.world_size} processes"
-        log.info("%s\n%s on %s", "\n".join(dataset.report_lines()), run, fabric.device)
+        log.info("%s\n%s on %s, %s", "\n".join(dataset.report_lines()), run, fabric.device, config.precision)
     loader = DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -197,13 +197,6 @@ def _check_start(init_from: str) -> None:
                 f"no file at {init_from} to start from: give init_from=FILE, or one of the names {', '.join(MODELS)}, "
                 f"or for the backbone alone {', '.join(PUBLISHED)}"
             )
-
-
-def _has_bf16() -> bool:
-    """Whether the CPU multiplies in bf16; elsewhere PyTorch does it number by number."""
-    import torch
-
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _open_data(fabric: Fabric, config: TrainConfig) -> tuple[PageDataset, Validation | None]:

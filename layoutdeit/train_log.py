@@ -9,7 +9,7 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from backbone.checkpoint import save_atomically
+from backbone.log_lines import keep_steps
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class TrainLog:
     def __init__(self, output_dir: Path, step: int, *, tensorboard: bool) -> None:
         self.steps_path, self.metrics_path = output_dir / "log.csv", output_dir / "metrics.jsonl"
         self.pictures_dir = output_dir / "pictures"
-        _keep_lines(self.steps_path, lambda line: _step_of_row(line) <= step, num_head=1)
-        _keep_lines(self.metrics_path, lambda line: _step_of_json(line) <= step)
+        keep_steps(self.steps_path, step)
+        keep_steps(self.metrics_path, step)
         self._writer = _tensorboard_writer(output_dir / "tensorboard", step) if tensorboard else None
 
     def add_step(
@@ -52,7 +52,8 @@ class TrainLog:
             self._writer.add_scalar("pages_per_second", pages_per_second, step)
 
     def add_metrics(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """A line of metrics.jsonl. metrics: the content of metrics.json."""
+        """A line of metrics.jsonl, in the place of one that the same step has already. metrics: as in metrics.json."""
+        keep_steps(self.metrics_path, step - 1)
         with open(self.metrics_path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
         if self._writer is not None:
@@ -114,24 +115,3 @@ def _tensorboard_writer(folder: Path, step: int) -> Any:
         log.info("no TensorBoard log (log.csv has the same numbers); for one: %s", TENSORBOARD_INSTALL)
         return None
     return SummaryWriter(folder, purge_step=step + 1)
-
-
-def _keep_lines(path: Path, is_kept: Callable[[str], bool], num_head: int = 0) -> None:
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = lines[:num_head] + [line for line in lines[num_head:] if is_kept(line)]
-        text = "".join(f"{line}\n" for line in kept)
-        save_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _step_of_row(line: str) -> float:
-    """The step of a row; infinite for one that was cut short before its step ended."""
-    number, comma, _ = line.partition(",")
-    return int(number) if comma and number.isdecimal() else float("inf")
-
-
-def _step_of_json(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return float("inf")

@@ -64,6 +64,21 @@ def test_a_run_writes_log_scores_and_models_that_load(scratch):
     assert str(scratch.parent) not in json.dumps(loaded.record)
 
 
+def test_a_scaled_loss_trains_with_clipped_gradients(job):
+    """The first scales are too large: those steps are left out."""
+    folder, arguments = job
+    assert main(arguments("half", "run.precision=16-mixed", "optim.clip_norm=1")) == 0
+    saved = torch.load(folder / "half" / CHECKPOINT_NAME, weights_only=True)
+    assert saved["step"] == 6 and saved["scaler"]["scale"] <= 65536
+
+
+def test_a_run_with_another_optimizer_is_refused(job, capsys):
+    _, arguments = job
+    assert main(arguments("adamw", "run.max_minutes=0.00001")) == 0
+    assert main(arguments("adamw", "optim.name=sgd")) == 1
+    assert "optimizer adamw, now sgd" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["soft", "hard"])
 @pytest.mark.parametrize("distilled", ["true", "false"])
 def test_distillation_runs_with_and_without_the_token(job, scratch, kind, distilled):

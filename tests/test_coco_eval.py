@@ -111,6 +111,50 @@ def test_what_a_file_lacks_is_filled_in(tmp_path):
     assert [evaluate_detections(path, results, iou_type=kind) for kind in ("bbox", "segm")] == whole
 
 
+@pytest.mark.parametrize("numbering", ["from zero", "by page", "none"])
+def test_how_annotations_are_numbered_does_not_matter(tmp_path, numbering):
+    """pycocotools takes equal ids for one region, and a match with id 0 for none."""
+    path = write_tree(tmp_path, num_pages=6) / "train.json"
+    results = shaken_results(path)
+    expected = evaluate_detections(path, results)
+    content = json.loads(path.read_text())
+    by_page: dict[int, int] = {}
+    for number, row in enumerate(content["annotations"]):
+        if numbering == "none":
+            del row["id"]
+        else:
+            by_page[row["image_id"]] = by_page.get(row["image_id"], 0) + 1
+            row["id"] = number if numbering == "from zero" else by_page[row["image_id"]]
+    del content["categories"]  # no reader of ours asks for them
+    path.write_text(json.dumps(content))
+    assert evaluate_detections(path, results) == expected
+
+
+def test_a_broken_run_length_mask_is_its_box(tmp_path):
+    """pycocotools goes on for ever with run lengths that do not fill the page."""
+    path = write_tree(tmp_path, num_pages=3) / "train.json"
+    results = truth_as_results(path)
+    content = json.loads(path.read_text())
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    for row, entry in zip(content["annotations"], results, strict=True):
+        height, width = sizes[row["image_id"]]
+        mask = np.zeros((height, width), np.uint8, order="F")
+        x, y, w, h = map(round, row["bbox"])
+        mask[y : y + h, x : x + w] = 1
+        entry["segmentation"] = mask_codec.encode(mask)
+    whole = {"size": list(sizes[content["annotations"][0]["image_id"]])}
+    counts = results[0]["segmentation"]["counts"].decode()
+    broken = [counts[:-2], "", [5, 7], None, [-1, 1 + whole["size"][0] * whole["size"][1]]]
+    for row, entry, wrong in zip(content["annotations"], results, [*broken, *[counts] * 99], strict=False):
+        row["segmentation"] = {"counts": wrong, "size": list(sizes[row["image_id"]])}
+        if wrong == counts:
+            row["segmentation"]["size"] = [4, 4]  # of another page
+    path.write_text(json.dumps(content))
+    outlines = [row["segmentation"] for row in load_truth(path).dataset["annotations"]]
+    assert all(isinstance(outline, list) and len(outline[0]) == 8 for outline in outlines)
+    assert evaluate_detections(path, results, iou_type="segm")["overall"].ap == pytest.approx(1)
+
+
 def test_post_processing_is_that_of_the_analysis():
     entries = [
         {"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 20], "score": 0.6},

@@ -30,17 +30,13 @@ def test_unknown_precision_names_the_choices():
         chosen_precision("fp16", device="cpu", engine="torchvision")
 
 
-@pytest.mark.parametrize("capability", ["avx512_bf16", "amx_bf16", None])
-def test_auto_is_what_the_processor_multiplies(capability, monkeypatch):
-    from layoutdeit.engines import precision
-
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True, "avx2": True})
-    precision._multiplies_bf16.cache_clear()
-    expected = "fp32" if capability is None else "bf16"
+@pytest.mark.parametrize("is_quicker", [True, False])
+def test_auto_is_what_the_processor_multiplies_faster(is_quicker, monkeypatch):
+    monkeypatch.setattr("layoutdeit.engines.precision.is_quicker_in_bf16", lambda kind: is_quicker and kind == "cpu")
+    expected = "bf16" if is_quicker else "fp32"
     assert chosen_precision("auto", device="cpu", engine="torchvision") == expected
     assert chosen_precision("auto", device="cpu", engine="detectron2") == "fp32"
     assert chosen_precision("bf16", device="cpu", engine="detectron2") == "bf16"
-    precision._multiplies_bf16.cache_clear()
 
 
 def test_only_what_is_multiplied_is_cast(model):

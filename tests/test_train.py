@@ -1,5 +1,6 @@
 import csv
 import json
+import logging
 import os
 import re
 import signal
@@ -42,6 +43,37 @@ def test_paused_and_resumed_equals_uninterrupted_bit_for_bit(job):
     assert main(arguments("parts")) == 0
     whole, parts = (read_model_file(folder / name / MODEL_NAME)[2] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_finished_run_typed_again_says_its_last_score_once(job):
+    folder, arguments = job
+    for _ in range(2):
+        assert main(arguments("run", "num_steps=2")) == 0
+    lines = (folder / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2]
+
+
+def test_a_scaled_loss_trains_with_clipped_gradients_and_its_run_goes_on_in_another_precision(job):
+    """As configs/detector/deit_b_publaynet.yaml: the first scales are too large, and those steps are left out."""
+    folder, arguments = job
+    half = arguments("run", "precision=16-mixed", "optim.clip_norm=1", "max_minutes=0.00001")
+    assert main([*half]) == 0 and main([*half[:-1], "num_steps=6"]) == 0
+    saved = torch.load(folder / "run" / CHECKPOINT_NAME, weights_only=True)
+    assert saved["step"] == 6 and saved["scaler"]["scale"] < 65536
+    for number, (first, then) in enumerate([("16-mixed", "32-true"), ("32-true", "16-mixed")]):
+        assert main(arguments(f"to{number}", f"precision={first}", "max_minutes=0.00001")) == 0
+        assert main(arguments(f"to{number}", f"precision={then}", "num_steps=6")) == 0
+
+
+def test_a_resumed_run_has_the_rates_that_it_says(job):
+    folder, arguments = job
+    assert main(arguments("run", "max_minutes=0.00001")) == 0
+    assert main(arguments("run", "optim.learning_rate=1e-6", "optim.weight_decay=.5")) == 0
+    saved = torch.load(folder / "run" / CHECKPOINT_NAME, weights_only=True)["optimizer"]["param_groups"]
+    with open(folder / "run" / "log.csv") as file:
+        said = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert said[0] > 1e-5 and max(said[1:]) <= 1e-6
+    assert {group["lr"] for group in saved} == {said[-1]} and max(g["weight_decay"] for g in saved) == 0.5
 
 
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(job):
@@ -107,13 +139,23 @@ def unreadable(*arguments):
     raise OSError("cannot be read")
 
 
-@pytest.mark.parametrize("has_bf16", [True, False])
-def test_a_precision_that_the_cpu_lacks_is_warned_of(job, caplog, monkeypatch, has_bf16):
+@pytest.mark.parametrize("is_quicker", [True, False])
+def test_a_precision_that_is_no_quicker_here_is_warned_of(job, caplog, monkeypatch, is_quicker):
     _, arguments = job
-    monkeypatch.setattr("layoutdeit.train._has_bf16", lambda: has_bf16)
+    monkeypatch.setattr("backbone.run_state.is_quicker_in_bf16", lambda _: is_quicker)
     monkeypatch.setattr("layoutdeit.train._open_data", unreadable)
     assert main(arguments("x", "precision=bf16-mixed")) == 1
-    assert ("precision=32-true is many times quicker" in caplog.text) is not has_bf16
+    assert ("32-true is quicker here than bf16-mixed" in caplog.text) is not is_quicker
+
+
+@pytest.mark.parametrize(("is_quicker", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_auto_takes_the_quicker_precision_and_the_record_names_it(job, caplog, monkeypatch, is_quicker, precision):
+    folder, arguments = job
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("backbone.bf16.is_quicker_in_bf16", lambda _: is_quicker)
+    assert main(arguments("auto", "precision=auto")) == 0
+    assert f"on cpu, {precision}" in caplog.text
+    assert load_model(folder / "auto" / MODEL_NAME).record["settings"]["precision"] == precision
 
 
 def test_nothing_is_saved_after_a_loss_that_is_not_finite(job, capsys):

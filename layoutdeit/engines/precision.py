@@ -6,11 +6,10 @@ sum over blocks, scores, box arithmetic and pooling stay in float32.
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import nn
 
+from backbone.bf16 import is_quicker_in_bf16
 from layoutdeit.engines.base import Detector
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -20,14 +19,14 @@ MULTIPLIED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 def chosen_precision(name: str, *, device: torch.device | str, engine: str) -> str:
     """fp32 or bf16; ValueError for a name that is neither and not auto.
 
-    auto: bf16 where this machine multiplies it in hardware, docs/speed.md has what that buys and costs. detectron2's
+    auto: bf16 where this machine multiplies it faster, docs/speed.md has what that buys and costs. detectron2's
     engine stays at float32, being there to compare with.
     """
     if name not in PRECISIONS:
         raise ValueError(f"unknown precision {name!r}: use one of {', '.join(PRECISIONS)}")
     if name != "auto":
         return name
-    return "bf16" if engine == "torchvision" and _multiplies_bf16(torch.device(device).type) else "fp32"
+    return "bf16" if engine == "torchvision" and is_quicker_in_bf16(torch.device(device).type) else "fp32"
 
 
 def prepare_to_predict(detector: Detector, precision: str) -> None:
@@ -45,13 +44,3 @@ def lay_out_weights(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, MULTIPLIED):
             module.to(memory_format=torch.channels_last)
-
-
-@cache
-def _multiplies_bf16(device_type: str) -> bool:
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device_type != "cpu":
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))  # Arm was not measured
