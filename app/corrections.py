@@ -17,7 +17,7 @@ from layoutdeit.reading import Word
 from layoutdeit.region_text import read_regions
 
 REGION_ID = re.compile(r"[mu]\d{1,10}")
-MAX_EDITS = 2000  # on one page: what a browser sends is not to be trusted
+MAX_EDITS = 500  # on one page: what a browser sends is not to be trusted
 Edits = dict[str, Region | None]  # region id: as it is now, or None for deleted
 
 

@@ -33,7 +33,7 @@ def training_precision(name: str) -> str:
 
 
 def bf16_gain() -> float:
-    """How many times as fast the CPU multiplies in bf16: the best of some rounds of less than a millisecond, in turns."""
+    """How many times as fast the CPU multiplies in bf16: the best of rounds of less than a millisecond, in turns."""
     operands = {
         kind: (torch.ones(TOKENS, WIDTH_IN, dtype=kind), torch.ones(WIDTH_OUT, WIDTH_IN, dtype=kind))
         for kind in (torch.float32, torch.bfloat16)

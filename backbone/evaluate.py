@@ -86,22 +86,18 @@ def open_model(name_or_path: str) -> Classifier:
 
     FileNotFoundError or ValueError say what was expected; ConnectionError where a named one cannot be fetched.
     """
-    from safetensors import SafetensorError
-
     from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
     from backbone.model_file import Classifier, ImageInput, is_classifier, load_classifier, read_metadata
-    from backbone.published import PUBLISHED, load_published
+    from backbone.published import PUBLISHED, load_published, pixel_statistics
 
     path = Path(name_or_path)
     if name_or_path not in PUBLISHED and not path.exists():
         raise FileNotFoundError(f"no model at {path}: give a file, or one of the names {', '.join(PUBLISHED)}")
-    try:
-        if name_or_path not in PUBLISHED and path.is_file() and is_classifier(read_metadata(path)):
-            return load_classifier(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error
+    if name_or_path not in PUBLISHED and path.is_file() and is_classifier(read_metadata(path)):
+        return load_classifier(path)
     model, report = load_published(name_or_path)
-    return Classifier(model, ImageInput(IMAGENET_MEAN, IMAGENET_STD), (), {"keys": str(report)})
+    mean, std = pixel_statistics(name_or_path) or (IMAGENET_MEAN, IMAGENET_STD)
+    return Classifier(model, ImageInput(mean, std), (), {"keys": str(report)})
 
 
 def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledImages:
@@ -212,6 +208,7 @@ def _run(options: argparse.Namespace, data: ImageDataConfig) -> None:
     fabric = open_fabric(options.precision, options.devices)
     if fabric.is_global_zero and "keys" in classifier.record:
         print(f"weights of {options.model}\n{classifier.record['keys']}", file=sys.stderr)
+        print(f"pixels less {classifier.input.mean}, over {classifier.input.std}", file=sys.stderr)
     started = time.perf_counter()
     scores = evaluate_images(
         classifier,

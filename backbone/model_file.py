@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from backbone.checkpoint import save_atomically
 from backbone.named_model import NamedDimensions, build_named, load_named_weights
@@ -51,9 +51,9 @@ class Classifier:
         return self.model.dimensions
 
 
-def save_classifier(path: str | Path, classifier: Classifier, state_dict: Mapping[str, Tensor] | None = None) -> None:
-    """Write a model atomically; state_dict replaces its weights (an average of them)."""
-    weights = state_dict or classifier.model.state_dict()
+def save_classifier(path: str | Path, classifier: Classifier) -> None:
+    """Write a model atomically."""
+    weights = classifier.model.state_dict()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     metadata = {
         "format": DEIT_FORMAT if isinstance(classifier.dimensions, VitDimensions) else NAMED_FORMAT,
@@ -98,11 +98,17 @@ def is_classifier(metadata: Mapping[str, str]) -> bool:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """What a .safetensors file says of itself; nothing for another kind of file. FileNotFoundError if it is absent."""
+    """What a .safetensors file says of itself; nothing for another kind of file.
+
+    FileNotFoundError if it is absent, ValueError if it is damaged.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no model file at {path}")
     if path.suffix != ".safetensors":
         return {}
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}): fetch or save it again") from error

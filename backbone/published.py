@@ -127,6 +127,25 @@ def load_into(
     return load_converted(model, converted)
 
 
+def pixel_statistics(name_or_path: str | Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and deviation of each channel that Hugging Face's preprocessor_config.json beside a file asks for.
+
+    None where there is no such file. ValueError for one that does not hold three numbers of each.
+    """
+    path = _find(name_or_path).with_name("preprocessor_config.json")
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not config:
+        return None
+    if not config.get("do_normalize", True):
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if "image_mean" not in config and "image_std" not in config:
+        return None
+    mean, std = (tuple(map(float, config.get(name) or ())) for name in ("image_mean", "image_std"))
+    if len(mean) != 3 or len(std) != 3 or not all(std):
+        raise ValueError(f"{path} needs three numbers in image_mean and in image_std, got {mean} and {std}")
+    return mean, std
+
+
 def convert_file(path: str | Path, **options: Any) -> Converted:
     """Read and convert a file; what it holds besides weights is reported as dropped."""
     content = load_checkpoint_file(path)

@@ -22,8 +22,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from backbone import sharding
-from backbone.checkpoint import load_torch_file, save_atomically
 from backbone.bf16 import is_quicker_in_bf16
+from backbone.checkpoint import load_torch_file, save_atomically
 from backbone.config import PRECISIONS
 
 log = logging.getLogger(__name__)
@@ -138,9 +138,7 @@ def clip_gradients(fabric: Fabric, state: RunState, max_norm: float) -> None:
     if max_norm <= 0:
         return
     try:
-        fabric.clip_gradients(
-            state.model, state.optimizer, max_norm=max_norm, error_if_nonfinite=not is_scaled(fabric)
-        )
+        fabric.clip_gradients(state.model, state.optimizer, max_norm=max_norm, error_if_nonfinite=not is_scaled(fabric))
     except RuntimeError as error:
         if "non-finite" not in str(error):
             raise

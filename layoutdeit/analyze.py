@@ -40,6 +40,7 @@ def _run(
 ) -> int:
     from layoutdeit.batch import parse_pages, plan_targets, run_batch
     from layoutdeit.bulk_command import RESERVED_NAMES, bulk_run, check_options
+    from layoutdeit.bulk_display import print_line
     from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
 
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
@@ -79,8 +80,8 @@ def _run(
                 pages=pages,
                 password=options.password,
                 results=results,
-                report=lambda line: options.quiet or print(line, file=sys.stderr, flush=True),
-                announce=lambda line: options.quiet or print(line, flush=True),
+                report=lambda line: options.quiet or print_line(line, sys.stderr),
+                announce=lambda line: options.quiet or print_line(line, sys.stdout),
             )
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))  # exits with 2

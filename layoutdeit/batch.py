@@ -94,6 +94,7 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
     """
     inputs: dict[Path, Input] = {}
     sources = list(sources)
+    out = None if out_dir is None else out_dir.resolve()
     if "" in sources:
         raise ValueError("an empty name among the documents: is a variable unset? The current folder is called .")
     for source in map(Path, sources):
@@ -102,13 +103,12 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
             continue
         for path in sorted(source.rglob("*")):
             relative = path.relative_to(source)
-            is_ours = is_result(path.name) or (
-                out_dir is not None
-                and source.resolve() in out_dir.resolve().parents
-                and out_dir.resolve() in path.resolve().parents
-            )
             is_hidden = any(part.startswith(".") for part in relative.parts)
-            is_ours |= out_dir is not None and path.suffix.lower() != ".pdf" and _lies_beside_its_document(path, source)
+            is_ours = is_result(path.name)
+            if out == source.resolve():
+                is_ours |= path.suffix.lower() != ".pdf" and _lies_beside_its_document(path, source)
+            elif out is not None:
+                is_ours |= source.resolve() in out.parents and out in path.resolve().parents
             if path.suffix.lower() in SUFFIXES and path.is_file() and not is_ours and not is_hidden:
                 inputs.setdefault(path.resolve(), Input(path, relative))
     return list(inputs.values())

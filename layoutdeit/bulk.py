@@ -24,12 +24,12 @@ from layoutdeit.bulk_display import BulkDisplay
 from layoutdeit.bulk_document import BulkDocument, BulkTask, chunks, documents_of, runs, stores_of_other_settings
 from layoutdeit.bulk_ray import RayShare
 from layoutdeit.bulk_worker import EXPORT_PAGE_S, EXPORT_S, BulkWorker, ModelChoice, ReadFailed
-from layoutdeit.export import remove_unfinished
 from layoutdeit.layout import PageError, PageLayout
 from layoutdeit.ledger import FAILED, DocumentFailure, Ledger, Written
 from layoutdeit.page_store import PageStore
 from layoutdeit.pdf import PdfError
 from layoutdeit.source_file import plain_name
+from layoutdeit.whole_file import remove_unfinished
 
 LEDGER_NAME = "ledger.jsonl"
 STORES_NAME = ".pages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TextIO
@@ -9,6 +10,15 @@ from typing import TextIO
 from tqdm import tqdm
 
 EVERY_S = 30.0  # between two plain lines of progress
+
+
+def print_line(line: str, file: TextIO) -> None:
+    """Print a line at once. Where nobody listens any more, as after `| head`, the work goes on without a word."""
+    try:
+        print(line, file=file, flush=True)
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), file.fileno())
 
 
 class BulkDisplay:
@@ -66,7 +76,7 @@ class BulkDisplay:
             return
         if self._bar is not None:
             self._bar.clear()
-        print(line, file=self._results, flush=True)
+        print_line(line, self._results)
         if self._bar is not None:
             self._bar.refresh()
 
@@ -75,7 +85,7 @@ class BulkDisplay:
         if self._bar is not None:
             self._bar.close()
         if not self._is_quiet:
-            print(self._summary(), file=self._progress, flush=True)
+            print_line(self._summary(), self._progress)
 
     @property
     def num_pages_expected(self) -> int:
@@ -104,7 +114,7 @@ class BulkDisplay:
             self._bar.set_postfix_str(f"{self._failed} failed, {self._num_finished}/{self._num_documents} files", False)
         elif now - self._last >= self._every_s:
             self._last = now
-            print(self._line(now), file=self._progress, flush=True)
+            print_line(self._line(now), self._progress)
 
     def _line(self, now: float) -> str:
         rate = self._done / max(now - self._start, 1e-9)

@@ -37,6 +37,10 @@ class InputConfig:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # subtracted from RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # divided by
 
+    def __post_init__(self) -> None:
+        if not self.train_short_sides or min(self.train_short_sides) < 1:
+            raise ValueError(f"input.train_short_sides needs sides from 1 px on, got {self.train_short_sides}")
+
 
 @dataclass
 class ProposalConfig:
@@ -104,7 +108,8 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         check_range("channels", self.channels, 1)
-        check_range("num_classes", self.num_classes, 1)
+        if self.num_classes != NUM_CLASSES:
+            raise ValueError(f"num_classes must be {NUM_CLASSES}, as labels.py has them, got {self.num_classes}")
         if len(self.proposals.anchor_sizes) != 5:
             raise ValueError(
                 f"proposals.anchor_sizes needs 5 sizes, for strides 4, 8, 16, 32, 64, got {self.proposals.anchor_sizes}"

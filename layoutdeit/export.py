@@ -11,12 +11,11 @@ import base64
 import csv
 import io
 import itertools
+import os
 import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
@@ -31,10 +30,13 @@ from layoutdeit.layout import DocumentLayout, PageLayout
 from layoutdeit.markdown import markdown_pieces
 from layoutdeit.parquet_file import require_pyarrow, write_parquet
 from layoutdeit.pdf import Document
+from layoutdeit.whole_file import write_atomically, write_png, write_text
 
 ANNOTATED_SUFFIX = ".annotated.pdf"  # not ".pdf": next to its source, the result must not replace it
 INNER_FORMULA = re.compile("([;\t\r\n]\\s*)([=+@\uff1d\uff0b\uff20]|[-\uff0d](?=[\\w.(]))")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # last: full width
+PAGE_PICTURE, PLAIN_PICTURE = re.compile(r"page-\d{4,}\.png"), re.compile(r"image-\d{4,}\.png")
+CROP_PICTURE = re.compile(r"page-\d{4,}-\d{2,}-[a-z]+\.png")
 CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text", "corrected")
 
 
@@ -67,12 +69,12 @@ def _csv_rows(rows: Iterable[Sequence[Any]]) -> str:
 
 def export_json(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.json, the whole result (see `to_json`)."""
-    return _write_text(_with_suffix(target, ".json"), result_pieces(layout))
+    return write_text(_with_suffix(target, ".json"), result_pieces(layout))
 
 
 def export_jsonl(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.jsonl, one line per page (see json_text.py)."""
-    return _write_text(_with_suffix(target, ".jsonl"), jsonl_pieces(layout))
+    return write_text(_with_suffix(target, ".jsonl"), jsonl_pieces(layout))
 
 
 def export_parquet(layout: DocumentLayout, document: Document, target: Path) -> Path:
@@ -85,7 +87,7 @@ def export_parquet(layout: DocumentLayout, document: Document, target: Path) -> 
 
 def export_csv(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.csv, one row per region."""
-    return _write_text(_with_suffix(target, ".csv"), _csv_pieces(layout))
+    return write_text(_with_suffix(target, ".csv"), _csv_pieces(layout))
 
 
 def export_pdf(layout: DocumentLayout, document: Document, target: Path) -> Path:
@@ -98,9 +100,12 @@ def export_pdf(layout: DocumentLayout, document: Document, target: Path) -> Path
 
 def export_png(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>/page-0001.png and so on: each page that could be analysed, with its regions drawn on it."""
+    names = set()
     for page in _readable(layout):
         picture = draw_regions(document.render(page.number - 1).image, page)
-        _write_png(target / f"page-{page.number:04d}.png", picture)
+        names.add(name := f"page-{page.number:04d}.png")
+        write_png(target / name, picture)
+    _remove_earlier(target, PAGE_PICTURE, names)
     return target
 
 
@@ -114,11 +119,12 @@ def export_coco(layout: DocumentLayout, document: Document, target: Path) -> Pat
     for page in _readable(layout):
         picture = document.render(page.number - 1).image
         name = f"image-{page.number:04d}.png"
-        _write_png(folder / name, picture)
+        write_png(folder / name, picture)
         images.append({"id": page.number, "file_name": name, "width": picture.width, "height": picture.height})
     categories = [{"id": label.id, "name": label.name, "supercategory": ""} for label in LABELS]
     data = {"images": images, "annotations": _coco_annotations(layout, images), "categories": categories}
-    _write_text(folder / "annotations.json", json_pieces(data))
+    write_text(folder / "annotations.json", json_pieces(data))
+    _remove_earlier(folder, PLAIN_PICTURE, {image["file_name"] for image in images})
     return folder
 
 
@@ -126,35 +132,43 @@ def export_crops(layout: DocumentLayout, document: Document, target: Path) -> Pa
     """Write <target>/crops/page-0001-01-title.png and so on: the picture of each region, numbered in reading order."""
     folder = target / "crops"
     folder.mkdir(parents=True, exist_ok=True)
+    names = set()
     for page in _readable(layout):
         if not page.regions:
             continue
         picture = document.render(page.number - 1).image
-        for number, (region, crop) in enumerate(zip(page.regions, crop_regions(picture, page), strict=True), start=1):
-            _write_png(folder / f"page-{page.number:04d}-{number:02d}-{region.label}.png", crop)
+        for index, crop in enumerate(crop_regions(picture, page)):
+            names.add(name := _crop_name(page, index))
+            write_png(folder / name, crop)
+    _remove_earlier(folder, CROP_PICTURE, names)
     return folder
 
 
 def export_markdown(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.md and the pictures of its figures and tables in <target>/figures (see markdown.py)."""
     images = _figure_pictures(layout, document, target)
-    return _write_text(_with_suffix(target, ".md"), markdown_pieces(layout, images))
+    return write_text(_with_suffix(target, ".md"), markdown_pieces(layout, images))
 
 
 def export_html(layout: DocumentLayout, document: Document, target: Path) -> Path:
     """Write <target>.html and the pictures of its figures and tables in <target>/figures (see html.py)."""
-    images = {key: quote(name) for key, name in _figure_pictures(layout, document, target).items()}
-    return _write_text(_with_suffix(target, ".html"), html_pieces(layout, images))
+    images = {key: quote(os.fsencode(name)) for key, name in _figure_pictures(layout, document, target).items()}
+    return write_text(_with_suffix(target, ".html"), html_pieces(layout, images))
 
 
 def _figure_pictures(layout: DocumentLayout, document: Document, target: Path) -> dict[tuple[int, int], str]:
     """Write pictures of figures, and of tables without cells; their places relative to the target's folder."""
     images: dict[tuple[int, int], str] = {}
     for page, index, crop in _pictured_regions(layout, document):
-        name = f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
-        _write_png(target / "figures" / name, crop)
+        name = _crop_name(page, index)
+        write_png(target / "figures" / name, crop)
         images[page.number, index] = f"{target.name}/figures/{name}"
+    _remove_earlier(target / "figures", CROP_PICTURE, {Path(name).name for name in images.values()})
     return images
+
+
+def _crop_name(page: PageLayout, index: int) -> str:
+    return f"page-{page.number:04d}-{index + 1:02d}-{page.regions[index].label}.png"
 
 
 def embedded_pictures(layout: DocumentLayout, document: Document) -> dict[tuple[int, int], str]:
@@ -221,27 +235,6 @@ def export(layout: DocumentLayout, document: Document, target: str | Path, forma
     return written
 
 
-@contextmanager
-def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """A file to write and read back, put in the place of `path` if the block ends well, and removed if it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"  # a name that `remove_unfinished` knows
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_unfinished(targets: Iterable[Path]) -> None:
-    """Remove what `write_atomically` left beside and below the targets in a process that was killed."""
-    folders = {folder for target in targets for folder in (target.parent, target, *target.glob("*/"))}
-    for path in (path for folder in folders if folder.is_dir() for path in folder.glob(".*.tmp")):
-        if re.fullmatch(r"\.[0-9a-f]{32}\.tmp", path.name):
-            path.unlink(missing_ok=True)
-
-
 def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Of each readable page, whose picture stands at the same place in `images`."""
     ids = itertools.count(1)
@@ -273,6 +266,13 @@ def _inert(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
+def _remove_earlier(folder: Path, pattern: re.Pattern[str], names: Collection[str]) -> None:
+    """Remove pictures of an earlier result, whose names fit the pattern and are not among those of this one."""
+    for path in folder.glob("*.png"):
+        if pattern.fullmatch(path.name) and path.name not in names:
+            path.unlink(missing_ok=True)
+
+
 def _readable(layout: DocumentLayout) -> Iterator[PageLayout]:
     return (page for page in layout.pages if page.error is None)
 
@@ -280,15 +280,3 @@ def _readable(layout: DocumentLayout) -> Iterator[PageLayout]:
 def _with_suffix(target: Path, suffix: str) -> Path:
     """Add a suffix and keep the dots that the name has: report.v1 -> report.v1.json."""
     return target.with_name(target.name + suffix)
-
-
-def _write_text(path: Path, pieces: Iterable[str]) -> Path:
-    with write_atomically(path) as file:
-        for piece in pieces:
-            file.write(piece.encode("utf-8"))
-    return path
-
-
-def _write_png(path: Path, picture: Image.Image) -> None:
-    with write_atomically(path) as file:
-        picture.save(file, format="PNG", compress_level=6)

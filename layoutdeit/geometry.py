@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-POINTS_PER_INCH = 72.0
-
 
 def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Corners to corner and size. (N, 4) -> (N, 4)."""

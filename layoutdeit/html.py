@@ -5,6 +5,7 @@ Text comes from strangers' documents: all of it is escaped, and nothing is fetch
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from html import escape
 
@@ -75,10 +76,18 @@ def _element(region: Region, image: str | None, captions: list[str | None]) -> s
         return f"<h{level} {place}>{text}</h{level}>"
     if region.label == "list":
         items = list_items(region.text or "")
-        if all(marker != "-" for marker, _ in items):
-            return f"<ol {place}>{''.join(_numbered(items))}</ol>"
-        return f"<ul {place}>{''.join(f'<li>{escape(item)}</li>' for _, item in items)}</ul>"
+        runs = [list(run) for _, run in itertools.groupby(items, key=lambda item: item[0] == "-")]
+        if len(runs) == 1:
+            return _list(runs[0], f" {place}")
+        return f"<div {place}>{''.join(map(_list, runs))}</div>"
     return f"<p {place}>{text}</p>"
+
+
+def _list(run: list[tuple[str, str]], attributes: str = "") -> str:
+    """Items (marker, text), all with bullets or all with numbers."""
+    if run[0][0] == "-":
+        return f"<ul{attributes}>{''.join(f'<li>{escape(item)}</li>' for _, item in run)}</ul>"
+    return f"<ol{attributes}>{''.join(_numbered(run))}</ol>"
 
 
 def _numbered(items: list[tuple[str, str]]) -> Iterator[str]:

@@ -92,8 +92,11 @@ class PageLayout:
     seconds: float | None = None
 
     def with_min_score(self, score: float) -> PageLayout:
-        """The same page with only the regions of at least this score."""
-        return replace(self, regions=tuple(r for r in self.regions if r.score >= score))
+        """The same page with only the regions of at least this score; what describes one that went describes none."""
+        kept = [index for index, region in enumerate(self.regions) if region.score >= score]
+        place = {index: number for number, index in enumerate(kept)}
+        regions = (replace(self.regions[i], caption_of=place.get(self.regions[i].caption_of)) for i in kept)
+        return replace(self, regions=tuple(regions))
 
     def to_dict(self) -> dict[str, Any]:
         """The page as JSON types."""

@@ -22,14 +22,14 @@ class Limits:
     """Time and memory of one document.
 
     Opening may take `open_s` seconds, and the size, the picture and the words of a page `page_s` each. The whole
-    document may take `document_s`, and `mean_page_s` more for each page that was asked for; so may one file written
-    for it. The process that reads it may hold `memory_bytes`.
+    document may take `document_s`, and `mean_page_s` more each time that one of the three is asked for; so may one file
+    written for it. The process that reads it may hold `memory_bytes`.
     """
 
     open_s: float = 60.0
     page_s: float = 60.0  # no ordinary page comes near, on a busy machine either
     document_s: float = 300.0
-    mean_page_s: float = 10.0
+    mean_page_s: float = 4.0
     memory_bytes: int = 2 << 30
 
     def __post_init__(self) -> None:
@@ -37,9 +37,9 @@ class Limits:
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"limit {name} must be positive and finite, got {value}")
 
-    def budget_s(self, num_pages_asked: int) -> float:
-        """Seconds that a document may have taken once this many of its pages were asked for."""
-        return self.document_s + self.mean_page_s * num_pages_asked
+    def budget_s(self, num_asked: int) -> float:
+        """Seconds that a document may have taken once sizes, pictures and words of pages were asked for so often."""
+        return self.document_s + self.mean_page_s * num_asked
 
 
 class OutOfTime(RuntimeError):

@@ -5,6 +5,7 @@ Text comes from strangers' documents: whatever Markdown or HTML would read as ma
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
@@ -24,6 +25,7 @@ OPENING = re.compile(r"(?=[-+])|(?<=\d)(?=[.)](?:\s|$))")  # what makes a list o
 OPENED = re.compile(r"[-+]|\d{1,9}[.)](?:\s|$)")
 NUMBERING = re.compile(r"\s*(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
 MAX_HEADING_LEVEL = 6
+BETWEEN_LISTS = "\n\n<!-- -->\n\n"  # or the second would go on with the numbers of the first
 
 
 def to_markdown(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None = None) -> str:
@@ -37,14 +39,18 @@ def to_markdown(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | 
 def markdown_pieces(layout: DocumentLayout, images: Mapping[tuple[int, int], str] | None = None) -> Iterator[str]:
     """The text of `to_markdown` region by region, so that a long document need not be in memory."""
     images = images or {}
-    gap = ""
+    gap, is_list = "", False
     for page in layout.pages:
-        blocks = [_block(region, images.get((page.number, index))) for index, region in enumerate(page.regions)]
+        blocks = [
+            (_block(region, images.get((page.number, index))), region.label == "list")
+            for index, region in enumerate(page.regions)
+        ]
         if page.error is not None:
-            blocks.insert(0, f"*Page {page.number}: {escape(page.error.message)}*")
-        for block in filter(None, blocks):
-            yield gap + block
-            gap = "\n\n"
+            blocks.insert(0, (f"*Page {page.number}: {escape(page.error.message)}*", False))
+        for block, is_next_list in blocks:
+            if block:
+                yield (BETWEEN_LISTS if is_list and is_next_list else gap) + block
+                gap, is_list = "\n\n", is_next_list
     yield "\n"
 
 
@@ -68,11 +74,11 @@ def _block(region: Region, image: str | None) -> str:
     if region.cells is not None:
         return _table(region.cells)
     if image is not None:
-        return f"![{region.label}](<{quote(image)}>)"
+        return f"![{region.label}](<{quote(os.fsencode(image))}>)"
     if region.label == "title":
         return f"{'#' * (region.level or heading_level(text))} {escape(text)}" if text else ""
     if region.label == "list":
-        return "\n".join(f"{marker} {escape(item)}" for marker, item in list_items(region.text or ""))
+        return "".join(_list_lines(list_items(region.text or "")))
     return f"*{escape(text)}*" if region.caption_of is not None else escape(text)
 
 
@@ -80,6 +86,18 @@ def _table(cells: Cells) -> str:
     """Rows of a table as GitHub's Markdown has them; the first is the heading."""
     rows = ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in cells]
     return "\n".join([rows[0], "|" + " --- |" * len(cells[0]), *rows[1:]])
+
+
+def _list_lines(items: list[tuple[str, str]]) -> Iterator[str]:
+    """Items (marker, text), parted where a list of Markdown, which counts by itself, would go on otherwise."""
+    last = ""
+    for marker, item in items:
+        if last:
+            is_alike = (marker == "-") == (last == "-")
+            follows = is_alike and (marker == "-" or int(marker[:-1]) == int(last[:-1]) + 1)
+            yield "\n" if follows else BETWEEN_LISTS if is_alike else "\n\n"
+        yield f"{marker} {escape(item)}"
+        last = marker
 
 
 def list_items(text: str) -> list[tuple[str, str]]:

@@ -10,10 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +74,7 @@ class Document:
         self.name, self.sha256 = self._source.name, self._source.sha256
         self._frames: dict[int, PageFrame] = {}
         self._failed: dict[tuple[str, int | None], PdfError] = {}
-        self._asked: set[int] = set()
+        self._num_asked = 0  # sizes, pictures and words of pages
         self._seconds = 0.0
         self._process_key = object()
         self._opening = {
@@ -179,18 +176,6 @@ class Document:
                 pages.append(replace(page, regions=tuple(replace(r, text=None, cells=None) for r in page.regions)))
             self._ask("annotate", sink=file, pages=pages.path)
 
-    @contextmanager
-    def open_plain(self, copy: str | None = None) -> Iterator[BinaryIO]:
-        """The document as an unencrypted PDF: its own bytes where they are that, otherwise a copy (see PdfFile)."""
-        if copy is None and self.password is None and not self._source.is_scan:
-            with self._source.path.open("rb") as stream:
-                yield stream
-            return
-        with tempfile.TemporaryFile() as stream:
-            self._ask("plain", sink=stream, copy=copy)
-            stream.seek(0)
-            yield stream
-
     def _ask(
         self, verb: str, index: int | None = None, *, max_payload: int = 0, sink: BinaryIO | None = None, **options: Any
     ) -> tuple[dict[str, Any], bytes]:
@@ -206,9 +191,9 @@ class Document:
         if index is not None:
             request["index"] = index
             seconds = self._limits.page_s
-            self._asked.add(index)
+            self._num_asked += 1
         place = self.name if index is None else f"page {index + 1} of {self.name}"
-        if self._seconds > self._limits.budget_s(len(self._asked)):
+        if self._seconds > self._limits.budget_s(self._num_asked):
             raise PdfError("timeout", f"{place} was not read: the document took too long already. Split it.")
         try:
             answer = WORKERS.ask(

@@ -82,10 +82,6 @@ class _Session:
         texts, rows = self._document.words(index)  # (W, 9)
         return {"texts": texts}, array("d", chain.from_iterable(rows)).tobytes()
 
-    def plain(self, *, copy: str | None) -> Answer:
-        with self._document.open_plain(copy) as stream:
-            return {}, os.fdopen(os.dup(stream.fileno()), "rb")
-
     def annotate(self, *, pages: str) -> Answer:
         from layoutdeit.annotate import write_annotations
         from layoutdeit.page_store import PageStore

@@ -69,6 +69,7 @@ def snap_to_words(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
+    boxes: (N, 4), best first.
     A word belongs to the box that holds its centre, and the number before a title to the title; other classes, and
     pages without a text layer, stay as they are and count as full.
     """
@@ -76,8 +77,8 @@ def snap_to_words(
     held = [words_in(box, words, REACH) for box in boxes]
     for index, label in enumerate(labels):
         if label == "title" and held[index] and (number := _number_before(held[index], words)) is not None:
-            others = np.delete(boxes, index, axis=0)
-            if not any(words_in(other, [number]) for other in others):
+            better = boxes[:index]  # a worse one, which may be hidden later, must not take it
+            if not any(words_in(other, [number]) for other in better):
                 held[index].append(number)
     return boxes_of_lines(boxes, labels, held) if words else (boxes.copy(), np.ones(len(boxes), dtype=bool))
 

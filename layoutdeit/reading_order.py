@@ -64,8 +64,9 @@ def _is_before(boxes: np.ndarray) -> np.ndarray:
     is_left = ~across & (boxes[:, None, 0] < boxes[None, :, 0])
     # a box across both, lying between them from top to bottom, separates what is left of it from what is right
     tops, bottoms = np.minimum(middles[:, None], middles[None, :]), np.maximum(middles[:, None], middles[None, :])
-    is_between = (middles[:, None, None] > tops) & (middles[:, None, None] < bottoms)  # (K, N, N)
-    is_separated = (across[:, :, None] & across[:, None, :] & is_between).any(axis=0)
+    is_separated = np.zeros_like(across)
+    for beside, middle in zip(across, middles, strict=True):  # box by box: all at once would be N x N x N
+        is_separated |= beside[:, None] & beside[None, :] & (middle > tops) & (middle < bottoms)
     before = is_above | (is_left & ~is_separated)
     np.fill_diagonal(before, False)
     return before

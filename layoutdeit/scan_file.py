@@ -184,13 +184,18 @@ def _dpi(image: Image.Image) -> tuple[float, float]:
     return (dpi_x, dpi_y) if low <= dpi_x <= high and low <= dpi_y <= high else (72.0, 72.0)
 
 
+def _orientation(image: Image.Image) -> int | None:
+    """How the stored picture must be turned to be shown; None for TIFF, which Pillow measures and decodes upright."""
+    return None if image.format == "TIFF" else image.getexif().get(EXIF_ORIENTATION)
+
+
 def _is_turned(image: Image.Image) -> bool:
-    return image.getexif().get(EXIF_ORIENTATION) in TURNED
+    return _orientation(image) in TURNED
 
 
 def _upright(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
     """The picture as displayed, RGB on white, of that size."""
-    turn = ORIENTATIONS.get(image.getexif().get(EXIF_ORIENTATION))
+    turn = ORIENTATIONS.get(_orientation(image))
     stored = size_px[::-1] if _is_turned(image) else size_px
     image.draft("RGB", stored)  # a JPEG is decoded no larger than need be
     picture = _smooth(image)

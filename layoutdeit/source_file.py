@@ -27,7 +27,7 @@ class SourceFile:
         """Look at the start of it and take its sha256."""
         self._temporary = None
         # resolved: the folder may change under us
-        self.path = None if isinstance(source, bytes) else Path(source).expanduser().resolve()
+        self.path = None if isinstance(source, bytes) else Path(source).resolve()
         self.name = plain_name(name or (self.path.name if self.path else "document.pdf"))
         self._check_size(len(source) if isinstance(source, bytes) else self.path.stat().st_size)
         if isinstance(source, bytes):

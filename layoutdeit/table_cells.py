@@ -39,17 +39,21 @@ def table_cells(box: Sequence[float], words: Sequence[Word]) -> Cells | None:
 
 
 def _phrases(line: Sequence[Word]) -> list[tuple[float, float, str]]:
-    """Words of a line joined where only a space parts them: (left, right, text), left to right."""
-    phrases: list[tuple[float, float, str]] = []
-    for word in line:
+    """Words of a line joined where only a space parts them: (left, right, text), left to right.
+
+    Within each they stand as the line has them, which may be from right to left.
+    """
+    phrases: list[tuple[float, float, list[int]]] = []
+    for index in sorted(range(len(line)), key=lambda index: line[index].box[0]):
+        word = line[index]
         x0, _, x1, _ = word.box
         height = word.line_height or (word.box[3] - word.box[1]) * 1.3
         if phrases and x0 - phrases[-1][1] < MIN_GAP * height:
-            left, right, text = phrases[-1]
-            phrases[-1] = (left, max(right, x1), f"{text} {word.text}")
+            left, right, members = phrases[-1]
+            phrases[-1] = (left, max(right, x1), [*members, index])
         else:
-            phrases.append((x0, x1, word.text))
-    return phrases
+            phrases.append((x0, x1, [index]))
+    return [(left, right, " ".join(line[i].text for i in sorted(members))) for left, right, members in phrases]
 
 
 def _column_edges(rows: Sequence[Sequence[tuple[float, float, str]]]) -> list[float]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, run_batch, select_pages, shown
 from layoutdeit.layout import ModelInfo, PageLayout
+from layoutdeit.pdf import open_document
 
 NAME = st.sampled_from(["x.pdf", "X.PDF", "y.pdf", "x", "x-2.pdf", "x.pdf.pdf"])
 FOLDER = st.sampled_from(["a", "b", "a/c", "A", "x"])
@@ -115,7 +116,14 @@ def test_pictures_written_beside_a_document_are_no_inputs(tmp_path):
     touch(tmp_path, "x.pdf", "x/page-0001.png", "x/coco/image-0001.png", "y/page-0001.png")
     found = find_inputs([tmp_path], out_dir=tmp_path)
     assert [item.relative.as_posix() for item in found] == ["x.pdf", "y/page-0001.png"]
-    assert len(find_inputs([tmp_path])) == 4
+    assert len(find_inputs([tmp_path])) == len(find_inputs([tmp_path], out_dir=tmp_path / "else")) == 4
+
+
+def test_a_name_that_begins_as_a_home_does_is_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("~draft.pdf").write_bytes(make_pdf(Sheet()))
+    with open_document("~draft.pdf") as document:
+        assert document.num_pages == 1
 
 
 def test_empty_name_is_not_the_current_folder():

@@ -1,6 +1,8 @@
 import io
 import os
 import pty
+import subprocess
+import sys
 import termios
 
 from layoutdeit.bulk_display import BulkDisplay
@@ -28,6 +30,13 @@ def test_plain_lines_where_there_is_no_terminal():
     assert lines[-2].startswith("3 of about 11 pages, 1 failed") and lines[-2].endswith("1 of 3 files")
     assert lines[-1].startswith("3 pages (1 more were done before) in 00:00")
     assert "1 pages and 1 files failed" in lines[-1] and lines[-1].endswith("--retry-failed does")
+
+
+def test_work_goes_on_where_nobody_listens_any_more():
+    code = "import sys; from layoutdeit.bulk_display import print_line\nfor n in range(3): print_line('x', sys.stdout)"
+    command = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command.stdout.close()
+    assert command.stderr.read() == b"" and command.wait() == 0
 
 
 def test_lines_come_seldom():

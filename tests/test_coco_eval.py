@@ -145,7 +145,7 @@ def test_a_broken_run_length_mask_is_its_box(tmp_path):
     whole = {"size": list(sizes[content["annotations"][0]["image_id"]])}
     counts = results[0]["segmentation"]["counts"].decode()
     broken = [counts[:-2], "", [5, 7], None, [-1, 1 + whole["size"][0] * whole["size"][1]]]
-    for row, entry, wrong in zip(content["annotations"], results, [*broken, *[counts] * 99], strict=False):
+    for row, wrong in zip(content["annotations"], [*broken, *[counts] * 99], strict=False):
         row["segmentation"] = {"counts": wrong, "size": list(sizes[row["image_id"]])}
         if wrong == counts:
             row["segmentation"]["size"] = [4, 4]  # of another page

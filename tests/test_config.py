@@ -52,7 +52,7 @@ def test_overrides_win_and_keep_their_types(tmp_path):
         ("eval_every=-5", "eval_every must be 0 or more, got -5"),
         ("max_minutes=-1", "max_minutes must be 0 or more, got -1"),
         ("batch_size=0", "batch_size must be 1 or more, got 0"),
-        ("precision=foo", "unknown precision 'foo': use one of 32-true"),
+        ("precision=foo", "unknown precision 'foo': use one of auto, 32-true"),
         ("seed=", "seed: Incompatible value"),
     ],
 )

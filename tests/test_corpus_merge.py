@@ -2,11 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from page_records import read_records
 from PIL import Image
 
 from layoutdeit.corpus.__main__ import main
 from layoutdeit.corpus.merge import merge_trees
-from layoutdeit.corpus.page_tree import PictureRecord, read_annotations, write_annotations
+from layoutdeit.corpus.page_tree import PictureRecord, write_annotations
 from layoutdeit.corpus.tree_check import check_split
 
 
@@ -23,7 +24,7 @@ def test_pages_of_all_trees_with_their_own_boxes(tmp_path):
     mine = tree_of(tmp_path / "mine", ["a.png", "deep/b.png", "deep-b.png"], "list")
     made = tree_of(tmp_path / "made", ["a.png"], "text")
     assert merge_trees([mine, made], tmp_path / "both") == 4
-    records = read_annotations(tmp_path / "both", "train")
+    records = read_records(tmp_path / "both", "train")
     assert [(r.file_name, r.regions[0][0]) for r in records] == [
         ("1/a.png", "list"),
         ("1/deep/b.png", "list"),
@@ -53,6 +54,8 @@ def test_missing_split_other_categories_and_odd_names_are_said(tmp_path):
     (mine / "train.json").write_text(json.dumps({**content, "categories": [{"id": 1, "name": "cat"}]}))
     with pytest.raises(ValueError, match="other categories"):
         merge_trees([mine], tmp_path / "out")
+    (mine / "train.json").write_text(json.dumps({key: content[key] for key in ("images", "annotations")}))
+    assert merge_trees([mine], tmp_path / "unnamed") == 1  # PubLayNet's, as training takes it
     content["images"][0]["file_name"] = "../../a.png"
     (mine / "train.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="outside its folder"):

@@ -15,10 +15,11 @@ from pathlib import Path
 import flat_odt
 import office_documents
 import pytest
+from page_records import read_records
 from PIL import ImageDraw
 
 from layoutdeit.corpus.annotate import annotate_pdfs
-from layoutdeit.corpus.page_tree import PictureRecord, read_annotations
+from layoutdeit.corpus.page_tree import PictureRecord
 from layoutdeit.corpus.tagged_pdf import TaggedPdf, TaggedRegion
 from layoutdeit.labels import label_by_name
 
@@ -56,7 +57,7 @@ def test_they_become_a_tree_of_pages(tmp_path: Path):
     paths = [WRITTEN / name for name in EXPECTED]
     report = annotate_pdfs(paths, tmp_path, dpi=144)
     assert report.num_pages == sum(map(len, EXPECTED.values())) and not report.skipped and not report.left_out
-    records: list[PictureRecord] = read_annotations(tmp_path, "train")
+    records: list[PictureRecord] = read_records(tmp_path, "train")
     expected = [page for name in EXPECTED for page in EXPECTED[name]]
     for record, page in zip(records, expected, strict=True):
         assert (record.width, record.height) == pytest.approx((1200, 1600), abs=2)

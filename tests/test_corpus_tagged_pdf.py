@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from page_records import read_records
 
 typst = pytest.importorskip("typst")
 
 from layoutdeit.corpus import page_objects  # noqa: E402
 from layoutdeit.corpus.annotate import annotate_pdfs  # noqa: E402
-from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedPdf  # noqa: E402
 
 PAGE = "#set page(width: 300pt, height: 400pt, margin: 40pt)\n"
@@ -140,7 +140,7 @@ def test_untagged_and_broken_files_are_skipped_with_the_reason(tmp_path):
     reasons = {path.name: reason for path, reason in report.skipped}
     assert "no tags" in reasons["plain.pdf"]
     assert "broken.pdf" in reasons
-    (record,) = read_annotations(tmp_path / "tree", "train")
+    (record,) = read_records(tmp_path / "tree", "train")
     assert [label for label, _ in record.regions] == ["title", "text"]
     assert (record.width, record.height) == (300, 400)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from page_records import read_records
 
 pytest.importorskip("typst")
 
@@ -16,7 +17,6 @@ from layoutdeit.corpus import journal_families, typeset  # noqa: E402
 from layoutdeit.corpus.__main__ import main  # noqa: E402
 from layoutdeit.corpus.contact_sheet import contact_sheet  # noqa: E402
 from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS, families_without  # noqa: E402
-from layoutdeit.corpus.page_tree import read_annotations  # noqa: E402
 from layoutdeit.corpus.prose import Prose, escape  # noqa: E402
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedRegion  # noqa: E402
 from layoutdeit.corpus.templates import document_markup  # noqa: E402
@@ -55,7 +55,7 @@ def test_pages_are_equal_for_any_number_of_workers(tree, tmp_path):
     assert len(made) == 10
     for path in made:
         assert path.read_bytes() == (tree / "train" / path.name).read_bytes()
-    assert read_annotations(tmp_path, "train") == read_annotations(tree, "train")[:10]
+    assert read_records(tmp_path, "train") == read_records(tree, "train")[:10]
 
 
 def test_other_seeds_give_other_pages():
@@ -92,7 +92,7 @@ def test_escaped_text_is_shown_as_it_is():
 
 
 def test_contact_sheet_draws_pages(tree):
-    records = read_annotations(tree, "train")
+    records = read_records(tree, "train")
     sheet = contact_sheet(records[:3], tree / "train", num_columns=2, page_width=100)
     assert sheet.width == 2 * 106
 

@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
 from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 
-from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv, write_atomically
+from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv
 from layoutdeit.json_text import to_json
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
@@ -36,6 +38,25 @@ def layout(document):
     )
     source = SourceInfo(document.name, document.sha256, document.num_pages)
     return DocumentLayout(source, ModelInfo("none", "", "none"), pages)
+
+
+def test_a_result_leaves_no_picture_of_the_one_before(layout, document, tmp_path):
+    """Of the same input; what others have put there stays."""
+    target, formats = tmp_path / "report", ["png", "coco", "crops", "md", "html"]
+    export(layout, document, target, formats)
+    for folder in ("", "coco", "crops", "figures"):
+        (target / folder / "mine.png").touch()
+    fewer = (replace(layout.pages[0], regions=layout.pages[0].regions[1:]),)
+    export(replace(layout, pages=fewer), document, target, formats)
+    files = sorted(path.relative_to(target).as_posix() for path in target.rglob("*.png"))
+    others = ["coco/mine.png", "crops/mine.png", "figures/mine.png", "mine.png"]
+    assert files == sorted([*others, "coco/image-0001.png", "crops/page-0001-01-title.png", "page-0001.png"])
+
+
+def test_a_name_that_is_no_unicode_has_pictures_too(layout, document, tmp_path):
+    target = tmp_path / os.fsdecode(b"caf\xe9")
+    for path in export(layout, document, target, ["md", "html"]):
+        assert "caf%E9/figures/page-0001-01-table.png" in path.read_text()
 
 
 def test_every_format_writes_what_it_says(layout, document, tmp_path):
@@ -156,23 +177,6 @@ def test_page_that_cannot_be_drawn_again_is_a_pdf_error(layout, document, tmp_pa
     with pytest.raises(PdfError, match="page 2"):
         export(lost, document, tmp_path / "x", ["png"])
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError])
-def test_interrupted_writing_leaves_the_old_file_and_no_other(tmp_path, interruption):
-    path = tmp_path / "result.json"
-    path.write_text("old")
-    with pytest.raises(interruption), write_atomically(path) as file:
-        file.write(b"half of the n")
-        raise interruption
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_results_are_readable_by_others_as_the_umask_says(tmp_path):
-    (tmp_path / "usual").touch()
-    with write_atomically(tmp_path / "result"):
-        pass
-    assert (tmp_path / "result").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1"])

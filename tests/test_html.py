@@ -56,6 +56,11 @@ def test_items_keep_their_numbers():
     assert '<li value="5">five</li><li>six</li><li value="9">nine</li>' in text
 
 
+def test_numbers_stay_beside_bullets():
+    text = to_html(layout(Region("list", 0.9, BOX, "which was begun above.\n7. Boil\n\u2022 long\n8. Tea")))
+    assert '<ol><li value="7">Boil</li></ol><ul><li>long</li></ul><ol><li value="8">Tea</li></ol></div>' in text
+
+
 def test_strangers_text_is_only_text():
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     page = to_html(layout(Region("text", 0.9, BOX, evil), Region("title", 0.9, BOX, evil, level=3),

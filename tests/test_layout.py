@@ -70,6 +70,14 @@ def test_min_score_keeps_its_equals():
     assert page.with_min_score(1.0).regions == ()
 
 
+def test_captions_stay_with_theirs_when_others_go():
+    box = (0, 0, 1, 1)
+    regions = (Region("title", 0.6, box), Region("figure", 0.9, box), Region("text", 0.95, box, "A", caption_of=1))
+    page = PageLayout(1, 10, 10, regions)
+    assert [region.caption_of for region in page.with_min_score(0.8).regions] == [None, 0]
+    assert [region.caption_of for region in page.with_min_score(0.92).regions] == [None]
+
+
 def test_tag_says_label_and_score():
     assert Region("title", 0.934, (0, 0, 1, 1)).tag == "title 0.93"
 

@@ -27,8 +27,22 @@ def test_regions_become_blocks_in_order():
 
 
 def test_lists_keep_their_items():
-    first = markdown(region("list", "\u2022 one\ngoes on\n2. two\n\uf0b7 three")).split("\n\n")[0]
-    assert first.split("\n") == ["- one goes on", "2. two", "- three"]
+    written = markdown(region("list", "\u2022 one\ngoes on\n2. two\n\uf0b7 three"))
+    assert written.split("\n\n")[:3] == ["- one goes on", "2. two", "- three"]
+
+
+def test_a_renderer_shows_the_numbers_of_the_page():
+    lists = ["1. a\n2. b", "1. c\n2. d", "goes on above\n7. e\n\u2022 f\n8. g", "3. h\n7. i", "\u2022 j", "\u2022 k"]
+    page = MarkdownIt().render(markdown(*(region("list", text) for text in lists)))
+    shown, number, bullets = {}, 0, []
+    for tag, start, item in re.findall(r"<(ol|ul|li)(?: start=\"(\d+)\")?>(?:\s*<p>)?(\w[\w ]*)?", page):
+        number = int(start or 1) if tag == "ol" else None if tag == "ul" else number
+        if tag == "li" and number is None:
+            bullets.append(item)
+        elif tag == "li":
+            shown[item], number = number, number + 1
+    assert shown == {"a": 1, "b": 2, "c": 1, "d": 2, "e": 7, "g": 8, "h": 3, "i": 7}
+    assert bullets == ["goes on above", "f", "j", "k"]
 
 
 @pytest.mark.parametrize("marker", ["[12]", "(a)", "b)", "iv.", "1.1", "(iii)"])

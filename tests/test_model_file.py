@@ -54,6 +54,12 @@ def test_a_file_from_before_named_classifiers_loads(tmp_path):
     assert torch.equal(loaded.model(images), model(images)) and loaded.dimensions == dims
 
 
+def test_a_damaged_file_is_a_sentence(tmp_path):
+    (tmp_path / "cut.safetensors").write_bytes(b"\x99" * 500)
+    with pytest.raises(ValueError, match="cut.safetensors is not a whole safetensors file .*fetch or save it again"):
+        load_classifier(tmp_path / "cut.safetensors")
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no model file"):
         load_classifier(tmp_path / "none.safetensors")

@@ -235,6 +235,13 @@ def test_document_that_took_too_long_is_read_no_further():
             assert caught.value.code == "timeout"
 
 
+def test_looking_at_pages_again_and_again_does_not_end_a_document():
+    with open_document(ONE_PAGE, limits=Limits(document_s=0.2, mean_page_s=0.2)) as document:
+        for _ in range(30):
+            assert document.render(0).image
+        assert document._seconds > 0.4
+
+
 def test_file_that_is_replaced_is_not_taken_for_the_first(tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(ONE_PAGE)

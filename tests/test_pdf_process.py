@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from io import BytesIO
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from handmade_pdf import Sheet, make_pdf, written
 from layoutdeit.limits import Limits
 from layoutdeit.pdf import open_document
 from layoutdeit.pdf_error import PdfError
+from layoutdeit.pdf_file import PdfFile
 from layoutdeit.pdf_process import NICENESS
 from layoutdeit.worker_pool import Worker, WorkerStopped
 
@@ -99,8 +100,13 @@ def test_memory_limit_has_a_sentence():
     assert caught.value.code == "too_large"
 
 
-def test_plain_copy_comes_through_a_file():
-    with open_document(make_pdf(Sheet(written("Copy", 72, 700)))) as document:
-        for copy in (None, "rewritten", "reassembled"):
-            with document.open_plain(copy) as stream, open_document(BytesIO(stream.read()).getvalue()) as again:
-                assert [word.text for word in again.words(0)] == ["Copy"]
+def test_copies_hold_what_the_document_holds(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(make_pdf(Sheet(written("Copy", 72, 700))))
+    for copy in (None, "rewritten", "reassembled"):
+        with (
+            (tmp_path / "a.pdf").open("rb") as file,
+            closing(PdfFile(file, "a.pdf", "a.pdf", None)) as document,
+            document.open_plain(copy) as stream,
+            open_document(stream.read()) as again,
+        ):
+            assert [word.text for word in again.words(0)] == ["Copy"]

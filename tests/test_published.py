@@ -19,7 +19,9 @@ from torch import Tensor
 
 from backbone import published
 from backbone.checkpoint import load_state_dict_file
-from backbone.published import PUBLISHED, PublishedWeights, fetch, load_into, load_published
+from backbone.deit import IMAGENET_MEAN, IMAGENET_STD
+from backbone.evaluate import open_model
+from backbone.published import PUBLISHED, PublishedWeights, fetch, load_into, load_published, pixel_statistics
 from backbone.vit import VisionTransformer, VitDimensions
 
 CONTENT = bytes(range(256)) * 40
@@ -132,6 +134,26 @@ def test_folder_of_hugging_face_tells_heads_and_eps(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
     with pytest.raises(ValueError, match="asks for the activation 'relu'"):
         load_published(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}, ((0.5,) * 3, (0.25,) * 3)),
+        ({"do_normalize": False, "image_mean": [0.5] * 3}, ((0.0,) * 3, (1.0,) * 3)),
+        ({"size": 224}, None),
+    ],
+)
+def test_what_hugging_face_says_of_pixels_is_what_is_evaluated_with(tmp_path: Path, told, expected):
+    save_file(as_hugging_face_vit(build().state_dict()), tmp_path / "model.safetensors")
+    assert pixel_statistics(tmp_path) is None  # no word of it
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
+    assert pixel_statistics(tmp_path) == expected
+    taken = open_model(str(tmp_path)).input
+    assert (taken.mean, taken.std) == (expected or (IMAGENET_MEAN, IMAGENET_STD))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5], "image_std": [0, 0, 0]}))
+    with pytest.raises(ValueError, match="needs three numbers in image_mean"):
+        pixel_statistics(tmp_path)
 
 
 def test_folder_without_weights_is_an_error(tmp_path: Path):

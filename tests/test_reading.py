@@ -93,6 +93,8 @@ def test_number_that_stands_before_a_title_is_part_of_it():
     other = [[10, 8, 40, 24], [48, 8, 122, 24]]
     words = [Word("1", (20, 10, 26, 22), 14), *heading, *body]
     assert snap_to_words(other, ["text", "title"], words)[0][1, 0] == 50
+    worse = snap_to_words(other[::-1], ["title", "text"], words)[0]  # best first: the title may have what it takes
+    assert worse[0, 0] == 20
 
 
 def test_print_size_is_that_of_most_letters():

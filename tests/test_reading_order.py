@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,6 +44,15 @@ def test_pages_are_read_as_people_read_them(page, seed):
     shuffled = np.random.default_rng(seed).permutation(len(names))
     boxes = [PAGES[page][names[index]] for index in shuffled]
     assert [names[shuffled[index]] for index in reading_order(boxes)] == names
+
+
+def test_many_boxes_take_no_memory_of_their_cube():
+    boxes = np.random.default_rng(0).uniform(0, 600, (400, 4))
+    boxes[:, 2:] = boxes[:, :2] + 5
+    tracemalloc.start()
+    assert len(reading_order(boxes)) == 400
+    assert tracemalloc.get_traced_memory()[1] < 20e6  # of 400 ** 3 booleans it would be 64
+    tracemalloc.stop()
 
 
 def test_no_regions_no_order():

@@ -58,13 +58,15 @@ def test_tiff_has_a_page_per_frame():
             assert image.getpixel((5, 5)) == (255, 255, 255)
 
 
-def test_orientation_of_a_photograph_is_applied():
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_orientation_of_a_photograph_is_applied(kind):
     exif = Image.Exif()
     exif[scan_file.EXIF_ORIENTATION] = 6  # shown, it is turned a quarter clockwise
-    with open_document(saved(picture(), "JPEG", exif=exif)) as document:
+    with open_document(saved(picture(), kind, exif=exif)) as document:
         assert document.page_size(0) == (300, 200)
-        image = document.render(0).image
-        assert image.size == (300, 200) and image.getpixel((245, 70))[0] < 60 and image.getpixel((10, 10))[0] > 200
+        for _ in range(2):  # a TIFF is decoded once
+            image = document.render(0).image
+            assert image.size == (300, 200) and image.getpixel((245, 70))[0] < 60 and image.getpixel((10, 10))[0] > 200
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I"])

@@ -22,6 +22,20 @@ def test_columns_are_parted_by_white_and_empty_cells_stay():
     )  # fmt: skip
 
 
+def test_columns_of_lines_from_right_to_left_are_parted_too():
+    """Words of a cell stay as they are read, columns are left to right."""
+    rows = [
+        *line(0, (0, "\u05d2"), (60, "\u05d9\u05d5\u05dd"), (80, "\u05d1"), (140, "\u05d0")),
+        *line(14, (0, "\u05e0\u05e1"), (60, "\u05d7\u05d8"), (140, "\u05d3\u05d4")),
+        *line(28, (0, "12"), (60, "\u05d7"), (140, "\u05d3\u05d4\u05d5")),
+    ]
+    assert table_cells(BOX, rows) == (
+        ("\u05d2", "\u05d1 \u05d9\u05d5\u05dd", "\u05d0"),
+        ("\u05e0\u05e1", "\u05d7\u05d8", "\u05d3\u05d4"),
+        ("12", "\u05d7", "\u05d3\u05d4\u05d5"),
+    )
+
+
 def test_right_aligned_numbers_are_one_column():
     rows = [*line(0, (0, "a"), (100, "1")), *line(14, (0, "b"), (90, "123")), *line(28, (0, "c"), (80, "12345"))]
     assert table_cells(BOX, rows) == (("a", "1"), ("b", "123"), ("c", "12345"))

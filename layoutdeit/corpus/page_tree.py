@@ -67,20 +67,3 @@ def write_origin(tree_dir: Path, split: str, origin: dict[str, Any]) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     known[split] = origin
     path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def read_annotations(tree_dir: Path, split: str) -> list[PictureRecord]:
-    """Read back what `write_annotations` wrote, or any COCO file with PubLayNet's categories."""
-    path = tree_dir / f"{split}.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: make it with `python -m layoutdeit.corpus make 100 -o {tree_dir}`")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    regions: dict[int, list] = {image["id"]: [] for image in content["images"]}
-    for item in content["annotations"]:
-        x, y, w, h = item["bbox"]
-        regions[item["image_id"]].append((names[item["category_id"]], (x, y, x + w, y + h)))
-    return [
-        PictureRecord(image["file_name"], image["width"], image["height"], tuple(regions[image["id"]]))
-        for image in content["images"]
-    ]
