@@ -51,6 +51,8 @@ def telling_odd_shapes() -> Iterator[None]:
     """What tensors that do not fit each other raise as they are rewritten, as a ValueError."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (IndexError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"the shapes of the weights do not fit each other ({reason}): is the file whole?") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.config import PRECISIONS
-from backbone.usage import UsageError, at_least, check_writable, checking_usage, report
+from backbone.usage import UsageError, at_least, check_writable, checking_usage, report, report_interruption
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
             for path in filter(None, (options.output, options.per_class)):
                 check_writable(path)
         _run(options, data)
+    except KeyboardInterrupt:
+        return report_interruption()
     except (ValueError, OSError, ImportError) as error:
         return report(error)
     return 0

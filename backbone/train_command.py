@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from backbone.usage import checking_usage, report
+from backbone.usage import checking_usage, report, report_interruption
 
 Config = TypeVar("Config")
 
@@ -37,6 +37,8 @@ def run_training(
         with checking_usage():
             config = load(options.config, options.overrides)
         train(config)
+    except KeyboardInterrupt:
+        return report_interruption("the same command goes on from the last checkpoint, if there is one")
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         return report(error)
     except RuntimeError as error:

@@ -36,6 +36,12 @@ def report(error: Exception) -> int:
     return 2 if isinstance(error, UsageError) else 1
 
 
+def report_interruption(advice: str = "") -> int:
+    """Say on standard error that Ctrl-C ended the work, and return the exit status: 130, as a shell's."""
+    print(f"interrupted{advice and ': '}{advice}", file=sys.stderr)
+    return 130
+
+
 def usable_device(name: str | None) -> torch.device:
     """The device of that name; None: a GPU where there is one. UsageError for one that PyTorch cannot use here."""
     import torch

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.usage import report_interruption
 from layoutdeit.analyzer import DEFAULT_SCORE, LayoutAnalyzer, checked_score
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def main(argv: Sequence[str] | None = None, *, analyzer: LayoutAnalyzer | None =
         with ExitStack() as cleanup:
             return _run(parser, options, analyzer, cleanup)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return report_interruption()
 
 
 def _run(

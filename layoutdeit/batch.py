@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layoutdeit.export import ANNOTATED_SUFFIX, export
+from layoutdeit.export import ANNOTATED_SUFFIX, export, hint_of_scans
 from layoutdeit.layout import PageError, SourceInfo
 from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
@@ -87,8 +87,9 @@ class Failure:
 def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -> list[Input]:
     """Files as given, and every PDF, JPEG, PNG and TIFF below the folders given, sorted; each file once.
 
-    Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, anything in an `out_dir` that
-    lies below the folder, and where `out_dir` is the folder itself, pictures in a folder named as a document beside it.
+    Left out below folders: hidden files, and results of an earlier run: *.annotated.pdf, what lies in the folder of
+    that name beside it, anything in an `out_dir` that lies below the folder, and where `out_dir` is the folder
+    itself, pictures in a folder named as a document beside it.
     A file that does not exist is kept: it fails when its turn comes, and the others do not. Raises ValueError for an
     empty name, which would be the current folder.
     """
@@ -104,9 +105,9 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
         for path in sorted(source.rglob("*")):
             relative = path.relative_to(source)
             is_hidden = any(part.startswith(".") for part in relative.parts)
-            is_ours = is_result(path.name)
+            is_ours = is_result(path.name) or _lies_beside(path, source, (ANNOTATED_SUFFIX,))
             if out == source.resolve():
-                is_ours |= path.suffix.lower() != ".pdf" and _lies_beside_its_document(path, source)
+                is_ours |= path.suffix.lower() != ".pdf" and _lies_beside(path, source, SUFFIXES)
             elif out is not None:
                 is_ours |= source.resolve() in out.parents and out in path.resolve().parents
             if path.suffix.lower() in SUFFIXES and path.is_file() and not is_ours and not is_hidden:
@@ -119,10 +120,10 @@ def is_result(name: str) -> bool:
     return name.lower().endswith(ANNOTATED_SUFFIX)
 
 
-def _lies_beside_its_document(path: Path, source: Path) -> bool:
-    """Whether a document lies beside one of the folders that hold the path, and shares its name: a/x.pdf, a/x/1.png."""
+def _lies_beside(path: Path, source: Path, suffixes: Sequence[str]) -> bool:
+    """Whether a file lies beside one of the folders that hold the path, and is named as it is: a/x.pdf, a/x/1.png."""
     folders = path.relative_to(source).parents[:-1]
-    return any((source / folder.with_name(folder.name + suffix)).is_file() for folder in folders for suffix in SUFFIXES)
+    return any((source / folder.with_name(folder.name + suffix)).is_file() for folder in folders for suffix in suffixes)
 
 
 def plan_targets(inputs: Sequence[Input], out_dir: Path, *, reserved: Collection[str] = ()) -> list[Path]:
@@ -226,6 +227,8 @@ def run_batch(
                 names = [results.shown(path.relative_to(results.dir).as_posix()) for path in written]
                 results.publish(target)
             announce(f"{shown(item.relative)} -> {', '.join(names)}")
+            if hint := hint_of_scans(layout, formats):
+                announce(f"{shown(item.relative)}: {hint}")
         except PdfError as error:
             failures.append(Failure(item.source, error.code, str(error)))
         except OSError as error:

@@ -237,6 +237,8 @@ class BulkRun:
             self._ledger.sync()
             places = ", ".join(map(self._results.shown, files))
             self._display.say(f"{shown(document.item.relative)} -> {places}")
+            if answer["hint"]:
+                self._display.say(f"{shown(document.item.relative)}: {answer['hint']}")
             self._finish(document)
         for path in self._old_stores.pop(document.store_path.stem.partition("-")[0], ()):
             path.unlink(missing_ok=True)  # its results have just been replaced

@@ -129,15 +129,16 @@ class Session:
         target: str,
         formats: list[str],
     ) -> dict[str, Any]:
-        from layoutdeit.export import export
+        from layoutdeit.export import export, hint_of_scans
 
         document = self._documents.at(path, password, sha256)
         chosen = [number for first, end in numbers for number in range(first, end)]
         source = SourceInfo(document.name, document.sha256, document.num_pages)
         info: ModelInfo = self._analyzer.info
         with PageStore(Path(store)) as pages:
-            written = export(stored_layout(source, info, pages, chosen), document, target, formats)
-        return {"written": list(map(str, written))}
+            layout = stored_layout(source, info, pages, chosen)
+            written = export(layout, document, target, formats)
+            return {"written": list(map(str, written)), "hint": hint_of_scans(layout, formats)}
 
 
 def serve(parent: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.config import PRECISIONS as AUTOCAST_PRECISIONS
-from backbone.usage import at_least, check_writable, checking_usage, report
+from backbone.usage import at_least, check_writable, checking_usage, report, report_interruption
 from layoutdeit.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         if fabric.is_global_zero:
             _report(options, loaded, dataset, found, with_masks, seconds)
         fabric.barrier()
+    except KeyboardInterrupt:
+        return report_interruption()
     except (ValueError, OSError, ImportError) as error:
         return report(error)
     return 0

@@ -37,6 +37,7 @@ INNER_FORMULA = re.compile("([;\t\r\n]\\s*)([=+@\uff1d\uff0b\uff20]|[-\uff0d](?=
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # last: full width
 PAGE_PICTURE, PLAIN_PICTURE = re.compile(r"page-\d{4,}\.png"), re.compile(r"image-\d{4,}\.png")
 CROP_PICTURE = re.compile(r"page-\d{4,}-\d{2,}-[a-z]+\.png")
+TEXT_FORMATS = {"md", "html", "csv"}  # of little use without any
 CSV_COLUMNS = ("page", "label", "score", "x0", "y0", "x1", "y1", "text", "corrected")
 
 
@@ -233,6 +234,17 @@ def export(layout: DocumentLayout, document: Document, target: str | Path, forma
     if failures:
         raise failures[0]
     return written
+
+
+def hint_of_scans(layout: DocumentLayout, formats: Collection[str]) -> str:
+    """A sentence where pages have regions and no text layer, and a format is mostly of text; otherwise ""."""
+    if not TEXT_FORMATS & set(formats):
+        return ""
+    pages = [page for page in layout.pages if page.regions]
+    num_mute = sum(all(region.text is None for region in page.regions) for page in pages)
+    if not num_mute:
+        return ""
+    return f"{num_mute} of {len(pages)} pages have no text layer, so their text is not in the results: run OCR first"
 
 
 def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ MIN_NESTED = 0.7  # the same for two boxes of one class
 MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
 # A box of the class on the left is a part of a better one of a class on the right, as is any of the same class.
-PARTS = {"text": ("list", "table", "figure")}
+PARTS = {"text": ("list", "table", "figure"), "title": ("list", "table")}
 # IoU whatever the classes; inside a better box of its class; inside its whole; around several better boxes.
 RULES = ("double", "nested", "part", "around")
 MAX_FILLED = 0.5  # of a text, title or list by better boxes inside it, above which those are the regions

@@ -22,8 +22,15 @@ TAIL = 80  # characters in which the last word is looked for
 TALL = 1.8  # heights of the other words, from which a word is a drop cap or a bracket over several lines
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 HEADING_NUMBER = re.compile(r"§?(?:\d{1,2}(?:\.\d{1,2})*|[A-H](?:\.\d{1,2})*|[IVX]{1,4})[.)]?")
-NUMBER_GAP = 3.0  # heights of the heading's words, which its number stands before it at most
+# What stands before an item of a list: a bullet, one of Word's symbol fonts too, or a number that is none of a line.
+ITEM_MARKER = re.compile(
+    r"[\u2022\u2023\u2043\u2192\u2219\u25a0\u25a1\u25aa\u25cb\u25cf\u25e6\u2713\u2714\u27a2\uf0a7\uf0b7\uf0d8\u2013\u2014*\u00b7-]"
+    r"|\(?\d{1,3}[.)]|\(\w{1,4}\)|\[\d{1,4}\]|[A-Za-z][.)]|[ivx]{1,5}[.)]"
+)
+NUMBER_GAP = 3.0  # heights of the words behind, which a heading's number or an item's bullet stands before them at most
 NUMBER_HEIGHT = 0.85  # of its heading's line height, at least: numbers of lines are smaller
+MIN_COLUMN_LINES, MIN_COLUMN_WORDS = 3, 3  # beside each other, and in a line of a column on average
+MAX_RAGGED, MIN_LONG = 4.0, 0.6  # heights that a line may end before its column does, and how many lines end so
 SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
 REACH = 1.0  # points: a word whose centre lies this far outside a box still belongs to it
 
@@ -70,16 +77,21 @@ def snap_to_words(
     """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
     boxes: (N, 4), best first.
-    A word belongs to the box that holds its centre, and the number before a title to the title; other classes, and
-    pages without a text layer, stay as they are and count as full.
+    A word belongs to the box that holds its centre, the number before a title to the title, and a bullet or number
+    before an item to its list; other classes, and pages without a text layer, stay as they are and count as full.
     """
     boxes = np.asarray(boxes_xyxy, dtype=np.float64).reshape(-1, 4)
     held = [words_in(box, words, REACH) for box in boxes]
     for index, label in enumerate(labels):
-        if label == "title" and held[index] and (number := _number_before(held[index], words)) is not None:
-            better = boxes[:index]  # a worse one, which may be hidden later, must not take it
-            if not any(words_in(other, [number]) for other in better):
-                held[index].append(number)
+        before = []
+        if held[index] and label == "title":
+            before = [_word_before(held[index], words, HEADING_NUMBER, least_height=NUMBER_HEIGHT)]
+        elif held[index] and label == "list":
+            before = [_word_before(line, words, ITEM_MARKER) for line in group_lines(held[index])]
+        better = boxes[:index]  # a worse one, which may be hidden later, must not take it
+        for marker in before:
+            if marker is not None and not any(words_in(other, [marker]) for other in better):
+                held[index].append(marker)
     return boxes_of_lines(boxes, labels, held) if words else (boxes.copy(), np.ones(len(boxes), dtype=bool))
 
 
@@ -103,17 +115,19 @@ def boxes_of_lines(
     return boxes, is_full
 
 
-def _number_before(title: Sequence[Word], words: Sequence[Word]) -> Word | None:
-    """The word left of a title's first line where it is the title's number, with nothing beside it but the title."""
-    first = group_lines(title)[0][0]
+def _word_before(
+    region: Sequence[Word], words: Sequence[Word], pattern: re.Pattern[str], *, least_height: float = 0.0
+) -> Word | None:
+    """The word left of a region's first line where it fits a pattern, with nothing beside it but the region."""
+    first = group_lines(region)[0][0]
     left, top, _, bottom = first.box
     gap = NUMBER_GAP * (bottom - top)
     before = [word for word in words if word.box[2] <= left and top <= (word.box[1] + word.box[3]) / 2 <= bottom]
     *others, nearest = sorted(before, key=lambda word: word.box[2]) or [None]
-    if nearest is None or nearest.box[2] < left - gap or nearest.line_height < NUMBER_HEIGHT * first.line_height:
+    if nearest is None or nearest.box[2] < left - gap or nearest.line_height < least_height * first.line_height:
         return None
     stands_alone = not others or others[-1].box[2] < nearest.box[0] - gap  # else a line of another column ends there
-    return nearest if stands_alone and nearest not in title and HEADING_NUMBER.fullmatch(nearest.text) else None
+    return nearest if stands_alone and nearest not in region and pattern.fullmatch(nearest.text) else None
 
 
 def group_lines(words: Sequence[Word]) -> list[list[Word]]:
@@ -136,6 +150,37 @@ def group_lines(words: Sequence[Word]) -> list[list[Word]]:
             middles.insert(beside, (top + bottom) / 2)
         lines[beside] += tall
     return [_in_writing_order(line) for line in lines]
+
+
+def columns_of(words: Sequence[Word]) -> list[list[Word]]:
+    """Words of running text by the columns that they stand in, left to right; all together where there is one.
+
+    Columns are parted by white at least a line wide that no word crosses, with three lines or more on both sides of it,
+    each side of several words a line and most lines of the left one as long as the column: no list of terms, no form.
+    """
+    heights = [word.line_height or word.box[3] - word.box[1] for word in words]
+    height = float(np.median(heights)) if heights else 0.0
+    edge = -np.inf
+    for word in sorted(words, key=lambda word: word.box[0]):
+        if edge > -np.inf and word.box[0] - edge >= height:
+            left = [other for other in words if other.box[2] <= edge]
+            right = [other for other in words if other.box[0] > edge]
+            if _are_columns(left, right, edge, height):
+                return [left, *columns_of(right)]
+        edge = max(edge, word.box[2])
+    return [list(words)]
+
+
+def _are_columns(left: Sequence[Word], right: Sequence[Word], edge: float, height: float) -> bool:
+    on_left = {id(word) for word in left}
+    lines = [([w for w in line if id(w) in on_left], len(line)) for line in group_lines([*left, *right])]
+    across = [(part, num_words - len(part)) for part, num_words in lines if 0 < len(part) < num_words]
+    if len(across) < MIN_COLUMN_LINES:
+        return False
+    least = MIN_COLUMN_WORDS * len(across)
+    is_running = sum(len(part) for part, _ in across) >= least <= sum(rest for _, rest in across)
+    num_long = sum(edge - max(word.box[2] for word in part) <= MAX_RAGGED * height for part, _ in across)
+    return is_running and num_long >= MIN_LONG * len(across)
 
 
 def _lines_of(words: Sequence[Word]) -> list[list[Word]]:

@@ -117,6 +117,10 @@ def test_pictures_written_beside_a_document_are_no_inputs(tmp_path):
     found = find_inputs([tmp_path], out_dir=tmp_path)
     assert [item.relative.as_posix() for item in found] == ["x.pdf", "y/page-0001.png"]
     assert len(find_inputs([tmp_path])) == len(find_inputs([tmp_path], out_dir=tmp_path / "else")) == 4
+    touch(tmp_path, "x.annotated.pdf")  # the mark of an earlier run
+    for out in (None, tmp_path / "else"):
+        found = find_inputs([tmp_path], out_dir=out)
+        assert [item.relative.as_posix() for item in found] == ["x.pdf", "y/page-0001.png"]
 
 
 def test_a_name_that_begins_as_a_home_does_is_a_name(tmp_path, monkeypatch):

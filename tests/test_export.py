@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
 from placed_rectangles import Placed, extent, near_colour, placed_rectangles
 
-from layoutdeit.export import EXPORTERS, chosen_formats, export, to_csv
+from layoutdeit.export import EXPORTERS, chosen_formats, export, hint_of_scans, to_csv
 from layoutdeit.json_text import to_json
 from layoutdeit.labels import LABELS, label_by_name
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
@@ -51,6 +51,14 @@ def test_a_result_leaves_no_picture_of_the_one_before(layout, document, tmp_path
     files = sorted(path.relative_to(target).as_posix() for path in target.rglob("*.png"))
     others = ["coco/mine.png", "crops/mine.png", "figures/mine.png", "mine.png"]
     assert files == sorted([*others, "coco/image-0001.png", "crops/page-0001-01-title.png", "page-0001.png"])
+
+
+def test_pages_without_a_text_layer_are_told_where_text_is_asked_for(layout):
+    read = replace(layout.pages[0], regions=(Region("text", 0.9, (0, 0, 9, 9), "read"),))
+    scan = replace(layout.pages[0], number=3, regions=(Region("text", 0.9, (0, 0, 9, 9)),))
+    mixed = replace(layout, pages=(read, layout.pages[1], scan))
+    assert hint_of_scans(mixed, ["json", "md"]).startswith("1 of 2 pages have no text layer")
+    assert hint_of_scans(mixed, ["json", "png"]) == hint_of_scans(replace(layout, pages=(read,)), ["md"]) == ""
 
 
 def test_a_name_that_is_no_unicode_has_pictures_too(layout, document, tmp_path):

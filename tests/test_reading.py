@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from layoutdeit.reading import Word, group_lines, join_lines, print_size, snap_to_words, text_of, words_in
+from layoutdeit.reading import Word, columns_of, group_lines, join_lines, print_size, snap_to_words, text_of, words_in
 
 TWO_LINES = [
     Word("world", (40, 10, 70, 20)),
@@ -95,6 +95,48 @@ def test_number_that_stands_before_a_title_is_part_of_it():
     assert snap_to_words(other, ["text", "title"], words)[0][1, 0] == 50
     worse = snap_to_words(other[::-1], ["title", "text"], words)[0]  # best first: the title may have what it takes
     assert worse[0, 0] == 20
+
+
+def test_bullets_and_numbers_before_the_items_of_a_list_are_part_of_it():
+    def line(y: float, *words: str, x: float = 50) -> list[Word]:
+        return [Word(text, (x + 40 * place, y, x + 40 * place + 30, y + 10), 12) for place, text in enumerate(words)]
+
+    bullets = [Word("\u2022", (38, 3, 42, 7), 12), Word("2.", (36, 28, 44, 38), 12)]
+    number = Word("17", (20, 14, 28, 24), 12)  # of a line
+    words = [*bullets, number, *line(0, "one", "item"), *line(14, "goes", "on"), *line(28, "another", "one")]
+    (box,), _ = snap_to_words([[48, -2, 130, 40]], ["list"], words)
+    assert box.tolist() == [36, 0, 120, 38]
+    (box,), _ = snap_to_words([[48, -2, 130, 40]], ["text"], words)
+    assert box[0] == 50
+
+
+def column(left: float, *lines: str) -> list[Word]:
+    return [
+        Word(text, (left + 30 * place, 14 * row, left + 30 * place + 25, 14 * row + 10), 12)
+        for row, line in enumerate(lines)
+        for place, text in enumerate(line.split())
+    ]
+
+
+def test_text_of_two_columns_is_read_one_after_the_other():
+    left, right = ["a b c d", "e f g h", "i j k", "l m n o"], ["p q r s", "t u v w", "x y z"]
+    columns = columns_of([*column(0, *left), *column(150, *right)])
+    assert [text_of(words).split("\n") for words in columns] == [left, right]
+    assert len(columns_of([*column(0, *left), *column(150, *right), *column(300, *right)])) == 3
+    assert columns_of([]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (["Name", "Place", "Day", "Hour"], ["a b c d", "e f g h", "i j k l", "m n o p"]),  # a form
+        (["a b c d", "e f g h"], ["i j k l", "m n o p"]),  # too little to tell
+        (["a b c d e f g h i j", "k", "l m n", "o p"], ["q r s t", "u v w", "x y z", "1 2 3"]),  # terms of any length
+    ],
+)
+def test_what_is_no_running_text_is_read_across(left, right):
+    place = 30 * max(len(line.split()) for line in left) + 30
+    assert len(columns_of([*column(0, *left), *column(place, *right)])) == 1
 
 
 def test_print_size_is_that_of_most_letters():

@@ -47,6 +47,29 @@ def test_boxes_that_few_see_take_no_words_from_others():
     assert shared([WHOLE, SECOND], ["table", "text"], [0.9, 0.9])[0] == ["abcdefgh", "b"]
 
 
+def test_bullets_go_with_their_items():
+    """A list around two items, the second of which is a better text's."""
+    words = [
+        Word("\u2022", (2, 3, 5, 7), 12.0), Word("one", (10, 0, 40, 10), 12.0),
+        Word("2.", (0, 20, 7, 30), 12.0), Word("two", (10, 20, 40, 30), 12.0),
+        Word("3.", (0, 40, 7, 50), 12.0),
+    ]  # fmt: skip
+    around, second = [0, 0, 40, 50], [10, 20, 40, 30]
+    held, boxes, _ = share_words(np.array([second, around]), ["text", "list"], np.array([0.9, 0.8]), words)
+    assert [text_of(own) for own in held] == ["2. two", "\u2022 one\n3."]
+    assert boxes[0].tolist() == [0, 20, 40, 30]
+
+
+def test_a_text_around_two_columns_is_read_column_by_column():
+    words = [
+        Word(f"{side}{row}{place}", (x + 30 * place, 14 * row, x + 30 * place + 25, 14 * row + 10), 12.0)
+        for row in range(3) for side, x in (("l", 0), ("r", 150)) for place in range(4)
+    ]  # fmt: skip
+    text, title = read_regions([Region(label, 0.9, (0, 0, 300, 60)) for label in ("text", "title")], words)
+    assert [line[0] for line in text.text.split("\n")] == ["l"] * 3 + ["r"] * 3
+    assert len(title.text.split("\n")) == 3
+
+
 def test_box_without_words_of_its_own_is_told():
     assert shared([WHOLE, FIRST], ["list", "text"], [0.9, 0.45])[2] == [True, False]
     held, boxes, is_full = share_words(np.array([WHOLE]), ["text"], np.array([0.9]), [])

@@ -158,6 +158,17 @@ def test_auto_takes_the_quicker_precision_and_the_record_names_it(job, caplog, m
     assert load_model(folder / "auto" / MODEL_NAME).record["settings"]["precision"] == precision
 
 
+def test_ctrl_c_says_how_to_go_on(job, capsys, monkeypatch):
+    _, arguments = job
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("layoutdeit.train._open_data", pressed)
+    assert main(arguments("x")) == 130
+    assert "interrupted: the same command goes on" in capsys.readouterr().err
+
+
 def test_nothing_is_saved_after_a_loss_that_is_not_finite(job, capsys):
     folder, arguments = job
     assert main(arguments("run", "optim.learning_rate=1e30", "optim.clip_norm=0", "num_steps=40")) == 1
