@@ -61,7 +61,7 @@ def open_images(config: ImageDataConfig, *, is_train: bool) -> LabelledImages:
     """List the training or the validation images. FileNotFoundError or ValueError say what was expected where."""
     root = Path(config.root)
     if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}: give data.root=DIR, an unpacked data set")
+        raise FileNotFoundError(f"no folder {root}: give that of an unpacked data set (data.root=DIR, or --data DIR)")
     split = config.train_split if is_train else config.val_split
     if config.format in CIFAR_FORMATS and (found := find_cifar(config.format, root)):
         version, folder = found

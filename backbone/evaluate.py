@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -77,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--per-class", type=Path, metavar="CSV", help="write a row per class")
     parser.add_argument("--output", type=Path, metavar="JSON", help="write the numbers")
     parser.add_argument("--batch-size", type=at_least(1), default=64, help="images per pass (default: 64)")
-    parser.add_argument("--workers", type=at_least(0), default=4, help="loader processes per process (default: 4)")
+    workers = min(4, os.cpu_count() or 1)
+    parser.add_argument(
+        "--workers", type=at_least(0), default=workers, help="loader processes per process [%(default)s]"
+    )
     parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="32-true, bf16-mixed or 16-mixed")
     parser.add_argument("--devices", type=at_least(1), default=1, help="processes, one per GPU where there are GPUs")
     return parser

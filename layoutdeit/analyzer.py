@@ -92,7 +92,8 @@ class LayoutAnalyzer:
 
         The whole of it, or only `pages` (numbered from 1, in the order given).
         A page that fails has an `error` and no regions; the others go on. `progress` is called after each page.
-        Raises PdfError where the document cannot be opened, ValueError for pages it does not have.
+        Raises PdfError where the document cannot be opened, OSError where there is no such file, ValueError for
+        pages it does not have.
         """
         with open_document(source, name=name, password=password) as document:
             numbers = _checked_pages(document, pages)

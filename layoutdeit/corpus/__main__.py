@@ -109,7 +109,7 @@ def _merge(options: argparse.Namespace) -> int:
 
     _check_folder(options.output)
     num_pages = merge_trees(options.trees, options.output, split=options.split)
-    print(f"{num_pages} pages of {len(options.trees)} trees in {options.output}")
+    print(f"{num_pages} pages of {len(options.trees)} trees in {options.output}, split {options.split}")
     return 0
 
 
