@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="51102d67391672c4822da35bc07e245e778b9951d31c408f2252922a6647f11b",
+        sha256="61e7dad8e90fa0b4c19e7509d735645042b88a0197c608d4b0115577f113228c",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),
