@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from hostile_inputs import pdf_of, stream
+from page_records import read_records
 from test_corpus_structure_tree import element, tagged_pdf, words
 
 from layoutdeit.corpus.annotate import annotate_pdfs
 from layoutdeit.corpus.annotation_process import AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
-from layoutdeit.corpus.page_tree import read_annotations
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,7 +39,7 @@ def test_a_file_that_takes_too_long_costs_only_itself(tmp_path: Path):
     assert report.num_pages == 2 and not report.skipped
     [(path, number, reason)] = report.left_out
     assert (path.name, number) == ("endless.pdf", 1) and "took more than 5 s" in reason
-    names = {record.file_name for record in read_annotations(tmp_path / "tree", "train")}
+    names = {record.file_name for record in read_records(tmp_path / "tree", "train")}
     assert {each.name for each in (tmp_path / "tree" / "train").iterdir()} == names and len(names) == 2
 
 

@@ -6,12 +6,12 @@ from io import BytesIO
 
 import pytest
 from hostile_inputs import pdf_of, stream
+from page_records import read_records
 from pypdf import PdfReader, PdfWriter
 
 from layoutdeit.corpus import structure_tree
 from layoutdeit.corpus.annotate import annotate_pdfs
 from layoutdeit.corpus.page_objects import LINE_ASCENT, LINE_DESCENT
-from layoutdeit.corpus.page_tree import read_annotations
 from layoutdeit.corpus.structure_tree import TagError, read_structure
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedPdf
 
@@ -244,7 +244,7 @@ def test_a_file_that_only_its_owner_may_change_is_read(tmp_path):
         writer.write(tmp_path / f"{name}.pdf")
     report = annotate_pdfs([tmp_path / "open.pdf", tmp_path / "locked.pdf"], tmp_path / "tree")
     assert report.num_pages == 1
-    assert [label for label, _ in read_annotations(tmp_path / "tree", "train")[0].regions] == ["title"]
+    assert [label for label, _ in read_records(tmp_path / "tree", "train")[0].regions] == ["title"]
     [(path, reason)] = report.skipped
     assert path.name == "locked.pdf" and "password" in reason.lower()
 
