@@ -80,7 +80,7 @@ def test_defaults_are_the_recipe_of_the_paper():
         ("augment.mixup=-1", "augment.mixup must be 0 or more"),
         ("optim.weight_decay=-1", "optim.weight_decay must be 0 or more, got -1"),
         ("optim.rate_per_512=nan", "optim.rate_per_512 must be 0 or more, got nan"),
-        ("run.precision=foo", "unknown run.precision 'foo': use one of 32-true"),
+        ("run.precision=foo", "unknown run.precision 'foo': use one of auto, 32-true"),
         ("run.max_minutes=-1", "run.max_minutes must be 0 or more"),
         ("distill.kind=firm", "distill.kind"),
         ("distill.kind=hard", "needs distill.weights"),

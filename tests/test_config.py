@@ -38,6 +38,8 @@ def test_overrides_win_and_keep_their_types(tmp_path):
         ("detector.proposals.anchor_sizes=[1,2]", "anchor_sizes needs 5"),
         ("detector.input.short_side=2000", "short_side 2000"),
         ("detector.input.more_short_sides=[64]", "input.more_short_sides needs fit_to_ink"),
+        ("detector.num_classes=3", "num_classes must be 5, as labels.py has them, got 3"),
+        ("detector.input.train_short_sides=[]", r"input.train_short_sides needs sides from 1 px on, got \[\]"),
         ("detector.channels=0", "channels must be 1 or more, got 0"),
         ("detector.proposals.nms_iou=2", r"proposals.nms_iou must be in \[0, 1\], got 2"),
         ("detector.heads.box_dim=0", "heads.box_dim must be 1 or more"),

@@ -108,7 +108,7 @@ def test_broken_and_missing_images_are_named(tmp_path):
 
 
 def test_missing_data_is_a_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give data.root=DIR"):
+    with pytest.raises(FileNotFoundError, match="data.root=DIR, or --data DIR"):
         open_images(ImageDataConfig(root=str(tmp_path / "none")), is_train=True)
     with pytest.raises(FileNotFoundError, match="expected a folder of class folders, or cifar-10-batches-py"):
         open_images(ImageDataConfig(root=str(tmp_path), format="cifar10"), is_train=True)

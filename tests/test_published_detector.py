@@ -104,7 +104,8 @@ def test_mean_and_deviation_of_the_file_win():
 
 
 def test_what_cannot_be_the_same_is_an_error():
-    config = DetectorConfig(num_classes=1)
+    config = DetectorConfig()
+    config.num_classes = 1  # which no detector of ours may have
     with pytest.raises(ValueError, match=r"tell 1 kinds of region apart, a detector of ours 5 \(text, title"):
         convert_detector(base_like(config))
     theirs = base_like(DetectorConfig())
