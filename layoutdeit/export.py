@@ -240,11 +240,13 @@ def hint_of_scans(layout: DocumentLayout, formats: Collection[str]) -> str:
     """A sentence where pages have regions and no text layer, and a format is mostly of text; otherwise ""."""
     if not TEXT_FORMATS & set(formats):
         return ""
-    pages = [page for page in layout.pages if page.regions]
-    num_mute = sum(all(region.text is None for region in page.regions) for page in pages)
+    num_pages = num_mute = 0
+    for page in layout.pages:
+        num_pages += bool(page.regions)
+        num_mute += bool(page.regions) and all(region.text is None for region in page.regions)
     if not num_mute:
         return ""
-    return f"{num_mute} of {len(pages)} pages have no text layer, so their text is not in the results: run OCR first"
+    return f"{num_mute} of {num_pages} pages have no text layer, so their text is not in the results: run OCR first"
 
 
 def _coco_annotations(layout: DocumentLayout, images: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

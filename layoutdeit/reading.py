@@ -77,6 +77,7 @@ def snap_to_words(
     """Boxes of text, titles and lists made those of their lines. -> boxes (N, 4), whether each holds any word (N,).
 
     boxes: (N, 4), best first.
+
     A word belongs to the box that holds its centre, the number before a title to the title, and a bullet or number
     before an item to its list; other classes, and pages without a text layer, stay as they are and count as full.
     """
