@@ -219,6 +219,7 @@ def run_batch(
                 source = SourceInfo(document.name, document.sha256, document.num_pages)
                 layout = stored_layout(source, analyzer.info, store, numbers)
                 written = export(layout, document, target, formats)
+                hint = hint_of_scans(layout, formats)
                 errors = {page.number: page.error for page in layout.pages if page.error is not None}
             if errors:
                 failures.append(failed_pages(item, errors, len(numbers)))
@@ -227,7 +228,7 @@ def run_batch(
                 names = [results.shown(path.relative_to(results.dir).as_posix()) for path in written]
                 results.publish(target)
             announce(f"{shown(item.relative)} -> {', '.join(names)}")
-            if hint := hint_of_scans(layout, formats):
+            if hint:
                 announce(f"{shown(item.relative)}: {hint}")
         except PdfError as error:
             failures.append(Failure(item.source, error.code, str(error)))

@@ -92,6 +92,14 @@ def test_page_without_text_layer_has_no_text_and_an_empty_page_no_regions(analyz
     assert layout.pages[1].regions == () and layout.pages[1].error is None
 
 
+def test_scans_are_told_on_the_command_line_where_text_is_asked_for(analyzer, tmp_path, capsys):
+    (tmp_path / "scan.pdf").write_bytes(make_pdf(PAGE, Sheet(filled(BLOCK, 0.3) + written("a word", 120, 650))))
+    for formats, is_told in (("md,html,csv", True), ("json", False)):
+        arguments = [str(tmp_path / "scan.pdf"), "-o", str(tmp_path / "out"), "--formats", formats]
+        assert main(arguments, analyzer=analyzer) == 0
+        assert ("scan.pdf: 1 of 2 pages have no text layer" in capsys.readouterr().out) is is_told
+
+
 def test_pages_are_numbered_from_1_and_reported_as_they_are_done(analyzer):
     reports = []
     layout = analyzer.analyze(
