@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -71,7 +71,8 @@ def check_file(name: str, wanted: RemoteFile, path: Path, *, place: str | None =
     record = read_record(path)
     if record is None:
         record = {"name": name, "url": place, "sha256": sha256, "num_bytes": num_bytes}
-        write_record(path, record)
+        with suppress(OSError):  # a cache of others, which may only be read
+            write_record(path, record)
     elif record.get("sha256") != sha256:
         raise ValueError(
             f"{path} has changed since it came: sha256 {sha256}, recorded {record.get('sha256')}; {remedy}"

@@ -38,6 +38,14 @@ def test_pages_of_all_trees_with_their_own_boxes(tmp_path):
     assert merge_trees([mine, made], tmp_path / "both") == 4  # the same again
 
 
+def test_pictures_that_are_links_are_there_too(tmp_path):
+    mine = tree_of(tmp_path / "mine", ["a.png"], "list")
+    (mine / "train" / "a.png").rename(tmp_path / "kept.png")
+    (mine / "train" / "a.png").symlink_to("../../kept.png")
+    assert merge_trees([mine], tmp_path / "out") == 1
+    assert (tmp_path / "out" / "train" / "1" / "a.png").read_bytes() == (tmp_path / "kept.png").read_bytes()
+
+
 def test_what_is_there_is_not_replaced(tmp_path):
     mine, made = tree_of(tmp_path / "mine", ["a.png"], "list"), tree_of(tmp_path / "made", ["b.png"], "text")
     before = (mine / "train.json").read_bytes()

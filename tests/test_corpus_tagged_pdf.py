@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from page_records import read_records
+from pypdf import PdfWriter
+from pypdf.generic import ArrayObject, FloatObject, NameObject
 
 typst = pytest.importorskip("typst")
 
@@ -127,6 +130,33 @@ def test_turned_page_is_read_as_displayed():
     assert (page.width, page.height) == (400, 300)
     turned = page.regions[0].box
     assert turned == pytest.approx((400 - upright[3], upright[0], 400 - upright[1], upright[2]), abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["inherited media box", "inherited crop box", "larger crop box", "inverted media box"])
+def test_boxes_are_those_of_the_page_as_rendered(kind):
+    """However a file says how large its page is: the place of the head on the part that is shown."""
+    data = typst.compile((PAGE + BODY + "#place(dx: 100pt, dy: 120pt)[= Head]").encode())
+    with TaggedPdf(data) as pdf:
+        page = pdf.read_page(0)
+    (expected,) = (region.box for region in page.regions)
+    writer = PdfWriter(clone_from=io.BytesIO(data))
+    sheet = writer.pages[0]
+    parent, media = sheet["/Parent"].get_object(), sheet.mediabox
+    if kind == "inherited media box":
+        parent[NameObject("/MediaBox")] = sheet.pop("/MediaBox")
+    elif kind == "inherited crop box":
+        parent[NameObject("/CropBox")] = ArrayObject(map(FloatObject, [20, 30, media[2], media[3]]))
+    elif kind == "larger crop box":
+        sheet[NameObject("/CropBox")] = ArrayObject(map(FloatObject, [-50, -50, 2000, 2000]))
+    else:
+        sheet[NameObject("/MediaBox")] = ArrayObject(map(FloatObject, [media[2], media[3], 0, 0]))
+    with io.BytesIO() as stream:
+        writer.write(stream)
+        with TaggedPdf(stream.getvalue()) as pdf:
+            again = pdf.read_page(0)
+    shift = 20 if kind == "inherited crop box" else 0
+    (box,) = (region.box for region in again.regions)
+    assert box == pytest.approx((expected[0] - shift, expected[1], expected[2] - shift, expected[3]), abs=0.1)
 
 
 def test_untagged_and_broken_files_are_skipped_with_the_reason(tmp_path):

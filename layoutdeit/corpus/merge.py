@@ -63,7 +63,7 @@ def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)  # a link among the pictures would not lead anywhere from there
     except OSError:
         with suppress(FileNotFoundError):
             shutil.copy2(source, target)

@@ -158,7 +158,7 @@ def _regions(
 
 def _displayed_frame(page: pdfium.PdfPage) -> Callable[[Box], Box]:
     """Function from PDF space (y up) to the displayed page (y down): crop box and /Rotate applied."""
-    left, bottom, right, top = page.get_cropbox()
+    left, bottom, right, top = page.get_bbox()  # what is rendered: inherited boxes too, within the media box
     rotation = page.get_rotation()
     crop_w, crop_h = right - left, top - bottom
 
