@@ -24,6 +24,7 @@ RULE_REACH = 20  # and half the height: how far beyond a table's box its ruled l
 SAME_EDGE = 5  # ruled lines whose ends differ less belong to one table
 
 MIN_INSIDE = 0.4  # of a line in a box, from which it belongs to it
+MAX_PRINT = 0.5  # of a box of text that is ink; more, and it is a shaded panel, whose lines cannot be told
 NUM_ROUNDS = 2  # rows, columns, and again: the rows found first depend on the columns
 
 # A region's box reaches from the ascent of its first line to the descent of its last, as in PubLayNet, while ink ends
@@ -135,12 +136,23 @@ def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     """Fit one box (4,), unchanged where there is nothing to fit it to."""
     if not np.isfinite(box).all():
         return box
+    if label in LINE_LABELS and _share_of_ink(box, ink) > MAX_PRINT:
+        return box
     if label == TABLE and (ruled := _between_rules(box, ink)) is not None:
         return ruled
     fitted = box
     for _ in range(NUM_ROUNDS):
         fitted = _fit_columns(_fit_rows(fitted, label, ink), label, ink)
     return fitted
+
+
+def _share_of_ink(box: np.ndarray, ink: Ink) -> float:
+    """How much of a box is ink, 0..1."""
+    height, width = ink.size_hw
+    (left, right), (top, bottom) = _span(box[0], box[2], width), _span(box[1], box[3], height)
+    if right <= left or bottom <= top:
+        return 0.0
+    return float(ink.rows(left, right)[top:bottom].sum() / ((right - left) * (bottom - top)))
 
 
 def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:

@@ -34,6 +34,19 @@ def draw_page(scale: int = 1) -> np.ndarray:
     return np.asarray(image)
 
 
+def test_a_text_on_a_shaded_panel_stays_as_it_is():
+    """A panel much darker than the paper is ink from edge to edge: no line of it can be told."""
+    picture = draw_page().copy()
+    print_ = picture < 128
+    picture[80:200, 40:320] = 190
+    picture[print_] = 0
+    ink = find_ink(picture)
+    box = np.array([[62.0, 98, 300, 165]])
+    for label in (TEXT, TITLE):
+        assert fit_boxes(box, [label], ink).tolist() == box.tolist()
+    assert fit_boxes(box, [FIGURE], ink).tolist() != box.tolist()  # which is the panel
+
+
 def test_a_paragraph_ends_at_its_lines():
     """Lines that lie in the box for the most part belong to it, others do not."""
     picture = draw_page()
