@@ -130,8 +130,11 @@ def load_into(
 def pixel_statistics(name_or_path: str | Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and deviation of each channel that Hugging Face's preprocessor_config.json beside a file asks for.
 
-    None where there is no such file. ValueError for one that does not hold three numbers of each.
+    None where there is no such file, and for names of PUBLISHED. ValueError for one that does not hold three numbers
+    of each.
     """
+    if str(name_or_path) in PUBLISHED:  # what lies beside it is of other weights
+        return None
     path = _find(name_or_path).with_name("preprocessor_config.json")
     config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not config:

@@ -29,7 +29,7 @@ class Limits:
     open_s: float = 60.0
     page_s: float = 60.0  # no ordinary page comes near, on a busy machine either
     document_s: float = 300.0
-    mean_page_s: float = 4.0
+    mean_page_s: float = 3.0
     memory_bytes: int = 2 << 30
 
     def __post_init__(self) -> None:

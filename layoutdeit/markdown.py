@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from layoutdeit.layout import DocumentLayout, Region
-from layoutdeit.reading import join_lines
+from layoutdeit.reading import BULLETS, join_lines
 from layoutdeit.table_cells import Cells
 
-# A bullet, one of Word's from its symbol fonts too; a number; or a marker that stays, as it may be referred to.
+# A bullet, a number, or a marker that stays, as it may be referred to.
 BULLET = re.compile(
-    r"\s*(?:[\u2022\u2023\u2043\u2192\u2219\u25a0\u25a1\u25aa\u25cb\u25cf\u25e6\u2713\u2714\u27a2\uf0a7\uf0b7\uf0d8\u2013\u2014*\u00b7-]"
+    rf"\s*(?:{BULLETS}"
     r"|(\d{1,3})[.)]"
     r"|(\(\w{1,4}\)|\[\d{1,4}\]|[A-Za-z]\)|[ivx]{1,5}[.)]|\d{1,2}(?:\.\d{1,2})+\.?))\s+(?=\S)"
 )

@@ -22,11 +22,13 @@ TAIL = 80  # characters in which the last word is looked for
 TALL = 1.8  # heights of the other words, from which a word is a drop cap or a bracket over several lines
 CJK = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
 HEADING_NUMBER = re.compile(r"§?(?:\d{1,2}(?:\.\d{1,2})*|[A-H](?:\.\d{1,2})*|[IVX]{1,4})[.)]?")
-# What stands before an item of a list: a bullet, one of Word's symbol fonts too, or a number that is none of a line.
-ITEM_MARKER = re.compile(
-    r"[\u2022\u2023\u2043\u2192\u2219\u25a0\u25a1\u25aa\u25cb\u25cf\u25e6\u2713\u2714\u27a2\uf0a7\uf0b7\uf0d8\u2013\u2014*\u00b7-]"
-    r"|\(?\d{1,3}[.)]|\(\w{1,4}\)|\[\d{1,4}\]|[A-Za-z][.)]|[ivx]{1,5}[.)]"
+# Bullets, those of Word's symbol fonts too.
+BULLETS = (
+    r"[\u2022\u2023\u2043\u2192\u2219\u25a0\u25a1\u25aa\u25cb\u25cf\u25e6"
+    r"\u2713\u2714\u27a2\uf0a7\uf0b7\uf0d8\u2013\u2014*\u00b7-]"
 )
+# What stands before an item of a list: a bullet, or a number that is none of a line.
+ITEM_MARKER = re.compile(rf"{BULLETS}|\(?\d{{1,3}}[.)]|\(\w{{1,4}}\)|\[\d{{1,4}}\]|[A-Za-z][.)]|[ivx]{{1,5}}[.)]")
 NUMBER_GAP = 3.0  # heights of the words behind, which a heading's number or an item's bullet stands before them at most
 NUMBER_HEIGHT = 0.85  # of its heading's line height, at least: numbers of lines are smaller
 MIN_COLUMN_LINES, MIN_COLUMN_WORDS = 3, 3  # beside each other, and in a line of a column on average

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from backbone.optim import make_average, make_optimizer
-from backbone.run_state import RunState, open_fabric, resume_run, save_run
+from backbone.run_state import RunState, clip_gradients, open_fabric, resume_run, save_run
 from backbone.vit import VisionTransformer, VitDimensions
 
 DEBUG = VitDimensions(image_size_hw=(32, 32), patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=3)
@@ -89,6 +89,18 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_checkpoint_before(tmp_path):
     with pytest.raises(OSError, match=r"step 1: cannot write .*c\.pt .*the one before it is whole"):
         save_on_a_full_disk()
     assert path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_gradients_that_are_not_finite_are_a_sentence_before_the_step():
+    fabric, state = open_fabric("32-true", 1), make_state(0)
+    state.model(torch.ones(1, 3, 32, 32)).sum().backward()
+    clip_gradients(fabric, state, 1e-3)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in state.model.parameters() if p.grad is not None])
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+    state.model.head.weight.grad[0, 0] = torch.inf
+    clip_gradients(fabric, state, 0)  # no clipping is asked for
+    with pytest.raises(FloatingPointError, match="step 1: the gradients are not finite"):
+        clip_gradients(fabric, state, 1.0)
 
 
 def test_unknown_precision_is_refused():

@@ -147,6 +147,7 @@ def test_folder_of_hugging_face_tells_heads_and_eps(tmp_path: Path):
 def test_what_hugging_face_says_of_pixels_is_what_is_evaluated_with(tmp_path: Path, told, expected):
     save_file(as_hugging_face_vit(build().state_dict()), tmp_path / "model.safetensors")
     assert pixel_statistics(tmp_path) is None  # no word of it
+    assert pixel_statistics("deit_tiny_patch16_224") is None  # and nothing is fetched
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
     assert pixel_statistics(tmp_path) == expected
     taken = open_model(str(tmp_path)).input
