@@ -27,6 +27,7 @@ from layoutdeit.reading_order import reading_order
 from layoutdeit.region_text import read_regions, share_words
 from layoutdeit.stopwatch import stage
 from layoutdeit.structure import structured
+from layoutdeit.upright_picture import rgb_on_white
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -141,7 +142,7 @@ class LayoutAnalyzer:
         start = time.perf_counter()
         score = self.score if score is None else checked_score(score)
         width, height = image.size
-        regions = self._find_regions(image.convert("RGB"), (width, height), (), score)
+        regions = self._find_regions(rgb_on_white(image), (width, height), (), score)
         return PageLayout(number, width, height, regions, seconds=time.perf_counter() - start)
 
     def attention_map(
@@ -151,7 +152,7 @@ class LayoutAnalyzer:
         from layoutdeit.attention import attention_map
 
         with self._in_turn:
-            return attention_map(self._detector, _tensor(image.convert("RGB")), source, block=block)
+            return attention_map(self._detector, _tensor(rgb_on_white(image)), source, block=block)
 
     @property
     def token_names(self) -> tuple[str, ...]:

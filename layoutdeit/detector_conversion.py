@@ -83,14 +83,15 @@ def _convert_theirs(
     if target.suffix != ".safetensors":
         raise ValueError(f"{source} is in detectron2's format already: {target} would be a copy")
     unused = tuple(f"left out the entry {name}" for name in content.other_entries if name != OUR_ENTRY)
-    kept = None if overrides else _read_settings(content, source)
-    if kept is not None:
-        config = config_from_dict(DetectorConfig, kept["config"])
+    kept = _read_settings(content, source, may_be_spoilt=bool(overrides))
+    config = config_from_dict(DetectorConfig, kept["config"]) if kept is not None else None
+    if config is not None and not overrides:
         state = from_detectron2(content.state_dict, num_classes=config.num_classes)
         saved = _save_ours(target, state, config, kept["record"], precision)
         return (saved, "the settings are those that were beside the weights", *unused)
+    like = settings_as_overrides(config) if config is not None else []
     try:
-        converted = convert_detector(content.state_dict, overrides)
+        converted = convert_detector(content.state_dict, [*like, *overrides])
     except UnknownGridError as error:
         raise ValueError(f"{error}; here that is backbone.grid_size_px=[H,W]") from error
     record = {"converted_from": source.name, "format": "detectron2", "overrides": list(overrides)}
@@ -124,7 +125,7 @@ def _convert_body(content: CheckpointFile, target: Path, overrides: Sequence[str
     return tuple(str(converted.report).splitlines())
 
 
-def _read_settings(content: CheckpointFile, source: Path) -> dict[str, Any] | None:
+def _read_settings(content: CheckpointFile, source: Path, *, may_be_spoilt: bool) -> dict[str, Any] | None:
     """What _convert_ours put beside the weights, or None."""
     text = content.other_entries.get(OUR_ENTRY)
     if text is None:
@@ -133,6 +134,8 @@ def _read_settings(content: CheckpointFile, source: Path) -> dict[str, Any] | No
         kept = json.loads(text)
         return {"config": dict(kept["config"]), "record": dict(kept["record"])}
     except (ValueError, TypeError, KeyError) as error:
+        if may_be_spoilt:
+            return None
         raise ValueError(
             f"the entry {OUR_ENTRY!r} of {source} is spoilt ({error}): convert with settings given"
         ) from error

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from layoutdeit.page_annotations import Annotations
+from layoutdeit.upright_picture import is_turned, rgb_on_white, upright
 
 
 def find_missing(annotations: Annotations, images_dir: Path) -> np.ndarray:
@@ -28,11 +29,16 @@ def find_missing(annotations: Annotations, images_dir: Path) -> np.ndarray:
     return np.array([page for page, name in enumerate(names) if name not in there], dtype=np.int64)
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """A picture as (H, W, 3) uint8 RGB. FileNotFoundError, or ValueError that names a broken file."""
+def read_image(path: str | Path, size_wh: tuple[int, int] | None = None) -> np.ndarray:
+    """A picture as an analysis sees it (upright_picture.py), (H, W, 3) uint8 RGB.
+
+    size_wh: what its annotations say. Those of a picture that lies on its side in the file may be of the file's pixels,
+    not of the picture as shown: then it is read as it lies. FileNotFoundError, or ValueError that names a broken file.
+    """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            lies = size_wh is not None and is_turned(image) and size_wh == image.size != image.size[::-1]
+            return np.asarray(rgb_on_white(image) if lies else upright(image))
     except FileNotFoundError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to

@@ -110,11 +110,12 @@ class PageDataset(Dataset):
     def _page(self, number: int) -> Page:
         annotations, rows = self.annotations, self.annotations.rows_of(number)
         file_name = annotations.file_name(number)
-        image = read_image(self.images_dir / file_name)
+        expected = tuple(annotations.sizes_wh[number].tolist())
+        image = read_image(self.images_dir / file_name, expected)
         height, width = image.shape[:2]
-        if (width, height) != tuple(annotations.sizes_wh[number].tolist()):
-            expected = "{} x {}".format(*annotations.sizes_wh[number])
-            raise ValueError(f"{file_name} has {width} x {height} pixels, its annotations are of {expected}")
+        if (width, height) != expected:
+            wanted = f"{expected[0]} x {expected[1]}"
+            raise ValueError(f"{file_name} has {width} x {height} pixels, its annotations are of {wanted}")
         labels = annotations.labels[rows].astype(np.int64)
         outlines = [annotations.outline(row) for row in range(rows.start, rows.stop)] if self.with_masks else None
         if outlines is not None and not any(outlines):

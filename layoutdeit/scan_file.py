@@ -20,6 +20,7 @@ from layoutdeit.frame import PageFrame
 from layoutdeit.limits import MAX_PAGES, MAX_SCAN_PIXELS
 from layoutdeit.pdf_error import PdfError
 from layoutdeit.render import Picture
+from layoutdeit.upright_picture import is_turned, upright
 
 if TYPE_CHECKING:
     from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "TIFF")
 CREDIBLE_DPI = (30.0, 4800.0)  # a poster photographed; the finest scanners. Beyond, the number is a mistake
-EXIF_ORIENTATION = 0x0112
-TURNED = (5, 6, 7, 8)  # EXIF orientations that lie on their side
 JPEG_QUALITY = 90  # of the pages in a PDF made of them
 
 logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class ScanFile:
         """The frame of a page: it lies on the displayed page as it is."""
         with self._page(index) as image:
             (width, height), (dpi_x, dpi_y) = image.size, _dpi(image)
-            if _is_turned(image):
+            if is_turned(image):
                 width, height, dpi_x, dpi_y = height, width, dpi_y, dpi_x
         return PageFrame(0, 0, round(width * 72 / dpi_x, 4), round(height * 72 / dpi_y, 4))
 
@@ -76,9 +75,9 @@ class ScanFile:
         size_pt = self.frame(index).size
         size_px = render.picture_size(size_pt, dpi=dpi, max_pixels=max_pixels)
         with self._page(index) as image:
-            own = image.size[::-1] if _is_turned(image) else image.size
+            own = image.size[::-1] if is_turned(image) else image.size
             size_px = tuple(min(asked, there) for asked, there in zip(size_px, own, strict=True))
-            picture = _upright(image, size_px)
+            picture = upright(image, size_px)
         actual_dpi = 72 * min(size_px[0] / size_pt[0], size_px[1] / size_pt[1])
         return Picture(picture, "pillow", actual_dpi)
 
@@ -182,52 +181,3 @@ def _dpi(image: Image.Image) -> tuple[float, float]:
         return 72.0, 72.0
     low, high = CREDIBLE_DPI
     return (dpi_x, dpi_y) if low <= dpi_x <= high and low <= dpi_y <= high else (72.0, 72.0)
-
-
-def _orientation(image: Image.Image) -> int | None:
-    """How the stored picture must be turned to be shown; None for TIFF, which Pillow measures and decodes upright."""
-    return None if image.format == "TIFF" else image.getexif().get(EXIF_ORIENTATION)
-
-
-def _is_turned(image: Image.Image) -> bool:
-    return _orientation(image) in TURNED
-
-
-def _upright(image: Image.Image, size_px: tuple[int, int]) -> Image.Image:
-    """The picture as displayed, RGB on white, of that size."""
-    turn = ORIENTATIONS.get(_orientation(image))
-    stored = size_px[::-1] if _is_turned(image) else size_px
-    image.draft("RGB", stored)  # a JPEG is decoded no larger than need be
-    picture = _smooth(image)
-    if picture.size != stored:  # before colours are converted: a large scan would take its memory several times
-        picture = picture.resize(stored, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    if picture.mode in ("RGBA", "LA"):
-        layer = picture.convert("RGBA")
-        picture = Image.new("RGBA", stored, "white")
-        picture.alpha_composite(layer)
-    picture = picture.convert("RGB")
-    return picture.transpose(turn) if turn is not None else picture
-
-
-def _smooth(image: Image.Image) -> Image.Image:
-    """The picture in a mode that can be resized smoothly, greys of 16 or 32 bits brought to 8 and not cut off."""
-    if image.mode.startswith("I;16"):
-        image = image.convert("I")
-    if image.mode in ("I", "F"):
-        high = max(image.getextrema()[1], 1)
-        white = 255 if high <= 255 else 65535 if high <= 65535 else high
-        return image.point(lambda value: value * (255 / white) + 0).convert("L")
-    if "transparency" in image.info:
-        return image.convert("RGBA")
-    return image.convert({"1": "L", "P": "RGB", "PA": "RGBA"}.get(image.mode, image.mode))
-
-
-ORIENTATIONS = {  # EXIF 2.32, tag 0x0112
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}

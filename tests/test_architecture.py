@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from source_tree import is_in, sources, ways_to
 
-# The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels and geometry of it,
-# and reads annotations and pictures as training does.
+# The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels, geometry and
+# upright pictures of it, and reads annotations and pictures as training does.
 SHARED = (
-    "labels geometry stopwatch ink fit layout config postprocess draw synced_norm pyramid engines older_files "
-    "detectron2_keys published_detector detector_file detector_conversion model_registry weights onnx_export attention"
+    "labels geometry stopwatch upright_picture ink fit layout config postprocess draw synced_norm pyramid engines "
+    "older_files detectron2_keys published_detector detector_file detector_conversion model_registry weights "
+    "onnx_export attention"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (
@@ -114,13 +115,15 @@ def test_cost_is_measured_without_the_corpus():
 
 
 def test_corpus_needs_no_model():
-    allowed = (*TRUNKS["data"], *TRUNKS["corpus"], "layoutdeit.labels", "layoutdeit.geometry")
+    shared = ("layoutdeit.labels", "layoutdeit.geometry", "layoutdeit.upright_picture")
+    allowed = (*TRUNKS["data"], *TRUNKS["corpus"], *shared)
     others = tuple(place for place in trunks_but("corpus") if place not in allowed)
     assert_never_reach(TRUNKS["corpus"], (*others, "backbone", "torch", "torchvision", "streamlit"))
 
 
 def test_reading_data_sets_needs_no_model():
-    others = tuple(place for place in trunks_but("data") if place != "layoutdeit.labels")
+    shared = ("layoutdeit.labels", "layoutdeit.upright_picture")
+    others = tuple(place for place in trunks_but("data") if place not in shared)
     assert_never_reach(TRUNKS["data"], (*others, "backbone", "torch", "torchvision", "lightning", *PDF_PACKAGES))
 
 

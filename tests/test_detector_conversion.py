@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from test_published_detector import SETTINGS, dit_pair
 
 from backbone.deit import build_deit
-from layoutdeit.detector_conversion import convert_file, settings_as_overrides
+from layoutdeit.detector_conversion import OUR_ENTRY, convert_file, settings_as_overrides
 from layoutdeit.detector_file import read_model_file, save_model
 from layoutdeit.detectron2_keys import DETECTRON2_BODY, to_detectron2
 from layoutdeit.engines import build_detector
@@ -76,15 +76,30 @@ def test_published_checkpoint_becomes_a_model_with_equal_detections(tmp_path, ca
     torch.testing.assert_close(found.scores, wanted.scores, atol=1e-4, rtol=0)
 
 
-def test_settings_given_are_taken_and_those_beside_the_weights_are_not(ours, tmp_path):
+def test_settings_given_are_laid_over_those_beside_the_weights(ours, tmp_path):
     convert_file(ours, tmp_path / "theirs.pth")
-    convert_file(tmp_path / "theirs.pth", tmp_path / "b.safetensors", ["backbone.grid_size_px=[128,96]", *SETTINGS])
-    assert read_model_file(tmp_path / "b.safetensors")[0].backbone.position_resize == "size"
-    with pytest.raises(ValueError, match="no square grid.*here that is backbone.grid_size_px"):
-        convert_file(tmp_path / "theirs.pth", tmp_path / "c.safetensors", SETTINGS)
+    convert_file(tmp_path / "theirs.pth", tmp_path / "b.safetensors", ["heads.nms_iou=0.35"])
+    wanted, _, state = read_model_file(ours)
+    wanted.heads.nms_iou = 0.35
+    config, record, converted = read_model_file(tmp_path / "b.safetensors")
+    assert config == wanted and record["overrides"] == ["heads.nms_iou=0.35"]
+    assert all(torch.equal(converted[name], tensor) for name, tensor in state.items())
     with pytest.raises(ValueError, match="has its own settings: channels=3 would make it another model"):
         convert_file(ours, tmp_path / "c.pth", ["channels=3"])
-    assert not (tmp_path / "c.safetensors").exists() and not (tmp_path / "c.pth").exists()
+    assert not (tmp_path / "c.pth").exists()
+
+
+def test_spoilt_settings_are_asked_for_and_can_be_given(ours, tmp_path):
+    convert_file(ours, tmp_path / "theirs.pth")
+    content = torch.load(tmp_path / "theirs.pth", weights_only=True)
+    torch.save({**content, OUR_ENTRY: "{"}, tmp_path / "spoilt.pth")
+    with pytest.raises(ValueError, match="is spoilt .*: convert with settings given"):
+        convert_file(tmp_path / "spoilt.pth", tmp_path / "c.safetensors")
+    with pytest.raises(ValueError, match="no square grid.*here that is backbone.grid_size_px"):
+        convert_file(tmp_path / "spoilt.pth", tmp_path / "c.safetensors", SETTINGS)
+    assert not (tmp_path / "c.safetensors").exists()
+    convert_file(tmp_path / "spoilt.pth", tmp_path / "c.safetensors", ["backbone.grid_size_px=[128,96]", *SETTINGS])
+    assert read_model_file(tmp_path / "c.safetensors")[0].backbone.position_resize == "size"
 
 
 def test_settings_of_a_model_that_is_like_it_are_taken(ours, tmp_path):

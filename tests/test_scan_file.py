@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from layoutdeit import scan_file
 from layoutdeit.annotate import annotate_pdf
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageLayout, Region, SourceInfo
 from layoutdeit.pdf import open_document
 from layoutdeit.pdf_error import PdfError
+from layoutdeit.upright_picture import EXIF_ORIENTATION
 
 
 def picture(size=(200, 300), mode="RGB") -> Image.Image:
@@ -61,7 +61,7 @@ def test_tiff_has_a_page_per_frame():
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 def test_orientation_of_a_photograph_is_applied(kind):
     exif = Image.Exif()
-    exif[scan_file.EXIF_ORIENTATION] = 6  # shown, it is turned a quarter clockwise
+    exif[EXIF_ORIENTATION] = 6  # shown, it is turned a quarter clockwise
     with open_document(saved(picture(), kind, exif=exif)) as document:
         assert document.page_size(0) == (300, 200)
         for _ in range(2):  # a TIFF is decoded once

@@ -33,7 +33,8 @@ def _tile(record: PictureRecord, picture_dir: Path, page_width: int) -> Image.Im
     scale = page_width / record.width
     size = (page_width, round(record.height * scale))
     try:
-        tile = Image.fromarray(read_image(picture_dir / record.file_name)).resize(size, Image.Resampling.LANCZOS)
+        picture = read_image(picture_dir / record.file_name, (record.width, record.height))
+        tile = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
     except (ValueError, OSError):
         tile = Image.new("RGB", size, UNREADABLE)
     draw = ImageDraw.Draw(tile)

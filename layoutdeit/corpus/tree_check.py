@@ -79,7 +79,7 @@ def check_split(tree: Path, split: str, *, num_pictures: int) -> SplitCheck:
     for page in wanted.tolist():
         expected = tuple(annotations.sizes_wh[page].tolist())
         try:
-            height, width = read_image(folder / annotations.file_name(page)).shape[:2]
+            height, width = read_image(folder / annotations.file_name(page), expected).shape[:2]
         except (ValueError, OSError) as error:
             broken.append(str(error))
         else:
