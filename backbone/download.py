@@ -10,6 +10,7 @@ elsewhere it is removed. A second process that wants the same file waits for the
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import hashlib
 import json
@@ -114,6 +115,7 @@ def _fetch(name: str, wanted: RemoteFile, path: Path, mirrors: Sequence[str], pr
                 if path.is_file():
                     return None
                 _receive(place, wanted.file_name, part, path, progress)
+                _refuse_web_page(place, Path(part.name))
                 _check(f"what came from {place}", file_sha256(part.name), os.fstat(part.fileno()).st_size, wanted)
                 os.replace(part.name, path)
                 return place
@@ -228,6 +230,14 @@ def _version_of(part_path: Path, url: str) -> str | None:
         return str(kept["version"]) if kept["url"] == url else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _refuse_web_page(place: str, path: Path) -> None:
+    """ValueError for a page that logs in, excuses or forwards: it comes with status 200 and may have no known hash."""
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(b"<"):
+        raise ValueError(f"what came from {place} is a web page: does it ask to log in, or has the file moved?")
 
 
 def _check(what: str, sha256: str, num_bytes: int, wanted: RemoteFile, remedy: str = "try again later") -> None:

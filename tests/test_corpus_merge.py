@@ -71,6 +71,32 @@ def test_missing_split_other_categories_and_odd_names_are_said(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "Expecting"),
+        ("[]", "no attribute"),
+        ('{"annotations": []}', "without 'images'"),
+        ('{"images": [{"id": 1}]}', "pictures without id or file_name"),
+        ('{"images": [], "annotations": [{"id": 1}]}', "boxes without image_id"),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path, content, reason):
+    mine = tree_of(tmp_path / "mine", ["a.png"], "list")
+    (mine / "train.json").write_text(content)
+    with pytest.raises(ValueError, match=f"mine/train.json is no COCO annotation file: .*{reason}"):
+        merge_trees([mine], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pages_without_any_box_are_pages(tmp_path):
+    mine = tree_of(tmp_path / "mine", ["a.png"], "list")
+    content = json.loads((mine / "train.json").read_text())
+    (mine / "train.json").write_text(json.dumps({"images": content["images"]}))
+    assert merge_trees([mine], tmp_path / "out") == 1
+    assert not read_records(tmp_path / "out", "train")[0].regions
+
+
 def test_command_line(tmp_path, capsys):
     mine = tree_of(tmp_path / "mine", ["a.png"], "list")
     made = tree_of(tmp_path / "made", ["b.png"], "text")

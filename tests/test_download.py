@@ -21,11 +21,12 @@ from backbone.download import RemoteFile, check_file, fetch_file
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 HALF = len(CONTENT) // 2
+LOGIN_PAGE = b"\xef\xbb\xbf\r\n<!DOCTYPE html><title>Sign in to your network</title>"
 DEAD = "http://127.0.0.1:9"  # the discard port: nobody listens
 
 
 class Server(BaseHTTPRequestHandler):
-    """Serves CONTENT; folders of the address change how: cut, wrong, absent, tagged (an ETag, and ranges)."""
+    """Serves CONTENT; folders of the address change how: cut, wrong, absent, login, tagged (an ETag, and ranges)."""
 
     asked: list[tuple[str, str | None]] = []
 
@@ -34,7 +35,7 @@ class Server(BaseHTTPRequestHandler):
         self.asked.append((path, wanted))
         if "absent" in path:
             return self.send_error(404)
-        body = bytes(len(CONTENT)) if "wrong" in path else CONTENT
+        body = bytes(len(CONTENT)) if "wrong" in path else LOGIN_PAGE if "login" in path else CONTENT
         version = '"2"' if "newer" in path else '"1"'
         start = 0
         if wanted and "tagged" in path and self.headers.get("If-Range") == version:
@@ -109,6 +110,13 @@ def test_wrong_hash_everywhere_leaves_nothing_and_says_so(server: str, tmp_path:
     assert f"does not equal {SHA256}" in str(error.value) and "Connection refused" in str(error.value)
     assert f"put the file at {tmp_path / 'w.bin'}. Ask the authors." in str(error.value)
     assert not os.listdir(tmp_path)
+
+
+def test_web_page_is_no_file_even_where_no_hash_is_known(server: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="what came from .*/login/w.bin is a web page: does it ask to log in"):
+        fetch_file("w", at(f"{server}/login/w.bin"), tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert fetch_file("w", at(f"{server}/login/w.bin", f"{server}/w.bin"), tmp_path).read_bytes() == CONTENT
 
 
 def test_no_network_is_one_sentence(tmp_path: Path):

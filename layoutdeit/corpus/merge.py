@@ -47,8 +47,17 @@ def _read(tree: Path, split: str) -> dict[str, Any]:
     path = tree / f"{split}.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: every tree must have that split")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    found = {category["id"]: category["name"] for category in content.get("categories") or ()}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content.setdefault("annotations", [])  # pages without a box may have none
+        found = {category["id"]: category["name"] for category in content.get("categories") or ()}
+        is_whole = all({"id", "file_name"} <= image.keys() for image in content["images"])
+        is_whole = is_whole and all("image_id" in item for item in content["annotations"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"without {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} is no COCO annotation file: {reason}") from error
+    if not is_whole:
+        raise ValueError(f"{path} is no COCO annotation file: pictures without id or file_name, boxes without image_id")
     if found and found != {label.id: label.name for label in LABELS}:
         raise ValueError(f"{path} has other categories than PubLayNet's: {found}")
     for image in content["images"]:
