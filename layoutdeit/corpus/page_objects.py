@@ -1,7 +1,7 @@
 """What a PDF page draws, object by object: kind, marked content, extent and, for text, the line box.
 
 Read through pdfium's raw interface; form XObjects are opened, so that every object is a leaf. Boxes are xyxy in PDF
-space: points, origin bottom left, y up.
+space, or as the page is displayed: points, origin bottom left, y up.
 """
 
 from __future__ import annotations
@@ -61,14 +61,18 @@ class _Place:
 
 
 def page_objects(
-    page: pdfium.PdfPage, drawn: Sequence[DrawnXObject] | None = None, streams: Collection[int] = ()
+    page: pdfium.PdfPage,
+    drawn: Sequence[DrawnXObject] | None = None,
+    streams: Collection[int] = (),
+    to_display: Matrix = _IDENTITY,
 ) -> Iterator[PageObject]:
     """Yield the leaf objects of a page in drawing order; blanks are left out.
 
-    drawn: the XObjects in order, where it matters which is which; streams: the forms that count their contents anew.
+    drawn: the XObjects in order, where it matters which is which; streams: the forms that count their contents anew;
+    to_display: the matrix after which text is upright, where that is not PDF space.
     """
     raws = [pdfium_c.FPDFPage_GetObject(page, index) for index in range(pdfium_c.FPDFPage_CountObjects(page))]
-    yield from _leaf_objects(raws, _Place(), drawn, streams)
+    yield from _leaf_objects(raws, _Place(to_display), drawn, streams)
 
 
 def _leaf_objects(
@@ -90,7 +94,7 @@ def _leaf_objects(
                 below = _Place(matrix, content, is_artifact, stream, number, place.depth + 1)
                 yield from _leaf_objects(inner, below, None if drawn is None else xobject.inner, streams)
             continue
-        ink = _transformed(_bounds(raw), place.matrix)
+        ink = transformed(_bounds(raw), place.matrix)
         is_artifact = content is None and (place.is_artifact or _is_artifact(raw))
         if kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
             if ink[2] - ink[0] > 0.05:  # spaces have no ink
@@ -141,7 +145,7 @@ def _clipped(raw: Any, outer: Matrix, ink: Box) -> Box | None:
         if not points or num_segments > MAX_CLIP_SEGMENTS:
             continue
         xs, ys = zip(*points, strict=True)
-        hole = _transformed((min(xs), min(ys), max(xs), max(ys)), outer)
+        hole = transformed((min(xs), min(ys), max(xs), max(ys)), outer)
         ink = max(ink[0], hole[0]), max(ink[1], hole[1]), min(ink[2], hole[2]), min(ink[3], hole[3])
         if ink[0] > ink[2] or ink[1] > ink[3]:
             return None
@@ -193,7 +197,8 @@ def _multiply(m: Matrix, n: Matrix) -> Matrix:
     )  # fmt: skip
 
 
-def _transformed(box: Box, m: Matrix) -> Box:
+def transformed(box: Box, m: Matrix) -> Box:
+    """The box around a box's corners under a matrix (a, b, c, d, e, f) as in PDF."""
     if m == _IDENTITY:
         return box
     corners = [(x * m[0] + y * m[2] + m[4], x * m[1] + y * m[3] + m[5]) for x in box[::2] for y in box[1::2]]

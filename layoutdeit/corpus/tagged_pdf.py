@@ -8,7 +8,7 @@ PubLayNet's convention: unions of line boxes measured from the baseline, not tig
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pypdf import PdfReader
 
 from layoutdeit.corpus.block_boxes import ICON_PT, boxes_of, give_icons_to_their_words, is_mark
 from layoutdeit.corpus.drawn_xobjects import drawn_xobjects
-from layoutdeit.corpus.page_objects import PAGE_STREAM, Box, PageObject, page_objects
+from layoutdeit.corpus.page_objects import PAGE_STREAM, Box, Matrix, PageObject, page_objects, transformed
 from layoutdeit.corpus.structure_tree import Block, PageStructure, TagError, read_structure
 
 MAX_UNTAGGED_SHARE = 0.5  # of a page's words, by width; running heads that are no artifacts are less
@@ -78,8 +78,10 @@ class TaggedPdf:
             if structure.needs_xobjects:
                 drawn = drawn_xobjects(self._reader.pages[index], self._reader)
             streams = {stream for stream, _ in structure.owners} - {PAGE_STREAM}
-            objects = list(page_objects(page, drawn, streams))
-            regions = tuple(_regions(objects, structure, page, width, height))
+            to_display = _display_matrix(page)
+            objects = list(page_objects(page, drawn, streams, to_display))
+            frames = {block: transformed(box, to_display) for block, box in structure.frames.items()}
+            regions = tuple(_regions(objects, structure, frames, width, height))
             return TaggedPage(width, height, regions, _problem(objects, structure, regions))
         finally:
             page.close()
@@ -128,48 +130,38 @@ def _problem(objects: list[PageObject], structure: PageStructure, regions: Seque
 
 
 def _regions(
-    objects: list[PageObject], structure: PageStructure, page: pdfium.PdfPage, width: float, height: float
+    objects: list[PageObject], structure: PageStructure, frames: dict[Block, Box], width: float, height: float
 ) -> list[TaggedRegion]:
     contents: dict[Block, list[PageObject]] = {}
-    for block in (*structure.owners.values(), *structure.objects.values(), *structure.frames):
+    for block in (*structure.owners.values(), *structure.objects.values(), *frames):
         contents.setdefault(block, [])  # in the tree's order
     for item in objects:
         block = _owner(item, structure)
         if block is not None:
             contents[block].append(item)
-    frames = {block: box for block, box in structure.frames.items() if not contents[block]}
+    frames = {block: box for block, box in frames.items() if not contents[block]}
     give_icons_to_their_words(contents)
     decorations = [item.ink for item in objects if item.kind == "path" and _owner(item, structure) is None]
-    to_display = _displayed_frame(page)
     regions = []
     for block, items in contents.items():
         boxes = boxes_of(block, items, objects, decorations)
         if block in frames and not (block.host and frames[block][3] - frames[block][1] < ICON_PT):
             boxes = [("figure", frames[block])]
         for label, box in boxes:
-            x0, y0, x1, y1 = to_display(box)
-            x0, x1 = max(0.0, x0), min(width, x1)
-            y0, y1 = max(0.0, y0), min(height, y1)
+            x0, x1 = max(0.0, box[0]), min(width, box[2])
+            y0, y1 = max(0.0, height - box[3]), min(height, height - box[1])  # from here on, y down
             is_sign = label == "figure" and is_mark(items, box, width * height, objects)
             if x1 - x0 > 1 and y1 - y0 > 1 and not is_sign:
                 regions.append(TaggedRegion(label, (x0, y0, x1, y1)))
     return regions
 
 
-def _displayed_frame(page: pdfium.PdfPage) -> Callable[[Box], Box]:
-    """Function from PDF space (y up) to the displayed page (y down): crop box and /Rotate applied."""
+def _display_matrix(page: pdfium.PdfPage) -> Matrix:
+    """From PDF space to the page as displayed, y up, origin bottom left: crop box and /Rotate applied."""
     left, bottom, right, top = page.get_bbox()  # what is rendered: inherited boxes too, within the media box
-    rotation = page.get_rotation()
-    crop_w, crop_h = right - left, top - bottom
-
-    def convert(box: Box) -> Box:
-        x0, y0, x1, y1 = box[0] - left, box[1] - bottom, box[2] - left, box[3] - bottom
-        if rotation == 90:
-            return y0, x0, y1, x1
-        if rotation == 180:
-            return crop_w - x1, y0, crop_w - x0, y1
-        if rotation == 270:
-            return crop_h - y1, crop_w - x1, crop_h - y0, crop_w - x0
-        return x0, crop_h - y1, x1, crop_h - y0
-
-    return convert
+    return {
+        0: (1, 0, 0, 1, -left, -bottom),
+        90: (0, -1, 1, 0, -bottom, right),
+        180: (-1, 0, 0, -1, right, top),
+        270: (0, 1, -1, 0, top, -left),
+    }[page.get_rotation()]
