@@ -24,10 +24,11 @@ from layoutdeit.pdf import Document, open_document
 from layoutdeit.postprocess import build_regions, clean
 from layoutdeit.reading import snap_to_words
 from layoutdeit.reading_order import reading_order
-from layoutdeit.region_text import read_regions, share_words
+from layoutdeit.region_text import read_regions
 from layoutdeit.stopwatch import stage
 from layoutdeit.structure import structured
 from layoutdeit.upright_picture import rgb_on_white
+from layoutdeit.word_shares import share_words, split_columns
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -183,6 +184,8 @@ class LayoutAnalyzer:
             boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
             boxes, is_full = snap_to_words(boxes, _names(labels), words)
             boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
+            origins, boxes = split_columns(boxes, _names(labels), words)
+            labels, scores = labels[origins], scores[origins]
             kept = clean(boxes, labels, scores)  # boxes that held parts of the same lines now hold the same lines
             boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
             held, boxes, is_full = share_words(boxes, _names(labels), scores, words)

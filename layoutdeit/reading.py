@@ -73,6 +73,12 @@ def print_size(words: Sequence[Word]) -> float | None:
     return float(np.median(heights)) if heights else None
 
 
+def line_height_of(words: Sequence[Word]) -> float:
+    """The median height of words in points, of their fonts where it is known; 0 for none."""
+    heights = [word.line_height or word.box[3] - word.box[1] for word in words]
+    return float(np.median(heights)) if heights else 0.0
+
+
 def snap_to_words(
     boxes_xyxy: np.ndarray, labels: Sequence[str], words: Sequence[Word]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -161,8 +167,7 @@ def columns_of(words: Sequence[Word]) -> list[list[Word]]:
     Columns are parted by white at least a line wide that no word crosses, with three lines or more on both sides of it,
     each side of several words a line and most lines of the left one as long as the column: no list of terms, no form.
     """
-    heights = [word.line_height or word.box[3] - word.box[1] for word in words]
-    height = float(np.median(heights)) if heights else 0.0
+    height = line_height_of(words)
     edge = -np.inf
     for word in sorted(words, key=lambda word: word.box[0]):
         if edge > -np.inf and word.box[0] - edge >= height:

@@ -42,3 +42,18 @@ def test_word_is_in_one_region():
     assert [(region.label, region.text) for region in page.regions] == [("title", "Hello"), ("list", "Below\nit")]
     title, rest = page.regions
     assert title.box[3] <= rest.box[1]
+
+
+def test_a_text_across_two_columns_is_two_regions():
+    lines = [
+        written(f"{side} words of line {row}", x, 700 - 14 * row)
+        for row in range(4)
+        for side, x in (("left", 72), ("right", 220))
+    ]
+    both = Finds(((60.0, 70.0, 400.0, 150.0), 1, 0.9))
+    (page,) = LayoutAnalyzer.from_detector(both, INFO).analyze(make_pdf(Sheet("".join(lines)))).pages
+    assert [(region.label, region.text.split()[0], region.score) for region in page.regions] == [
+        ("text", "left", page.regions[0].score), ("text", "right", page.regions[0].score)
+    ]  # fmt: skip
+    left, right = (region.box for region in page.regions)
+    assert left[2] < 220 <= right[0] + 0.5
