@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from layoutdeit.geometry import containment
+from layoutdeit.orphan_lines import adopt_lines
 from layoutdeit.postprocess import MIN_JUDGED, MIN_NESTED
 from layoutdeit.reading import (
     ITEM_MARKER,
@@ -77,6 +78,7 @@ def share_words(
         elif labels[index] == "text":
             columns = [other for other in others if labels[other] in RUNNING]
             _give_strays(held, boxes, index, columns)
+    held = adopt_lines(held, boxes, labels, scores, words)
     return held, *boxes_of_lines(boxes, labels, held)
 
 

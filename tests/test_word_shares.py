@@ -73,11 +73,11 @@ def test_words_that_a_box_takes_from_the_next_column_go_back():
 
 def test_last_line_of_the_next_column_goes_back():
     """Seen in a real paper: the abstract's box held the last word of the column beside it."""
-    words = two_columns()[:72] + [Word("end", (129, 126, 146, 136), 10.0)]  # nine lines, and a word on the right
-    right = [129, 0, 246, 122]
+    words = two_columns()[48:72] + [Word("end", (129, 126, 146, 136), 10.0)]  # three lines, and a word on the right
+    right = [129, 84, 246, 122]
     found, boxes = texts_of([[0, 84, 150, 140], right], words)
     assert found[0].split("\n")[-1] == "l80 l81 l82 l83" and found[1].endswith("\nend")
-    assert boxes == [[0, 84, 117, 122], [129, 0, 246, 136]]
+    assert boxes == [[0, 84, 117, 122], [129, 84, 246, 136]]
 
 
 @pytest.mark.parametrize(
