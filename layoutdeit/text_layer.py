@@ -10,6 +10,7 @@ import pypdfium2.raw as pdfium_c
 # In font sizes. PubLayNet's boxes come from pdfminer, whose lines are as high as the font's bounding box: on real pages
 # .80 to 1.1 above the baseline and .31 to .35 below it. Made pages are boxed with the same two numbers.
 ASCENT, DESCENT = 0.92, 0.31
+JUMP = 1.5  # line heights between two letters that are not of one word, though no space is between them in the file
 END_OF_LINE_HYPHEN = 2  # the code pdfium gives for it
 
 
@@ -18,7 +19,7 @@ def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
 
     Boxes are left, bottom, right, top in user space, y up: nine numbers a word. The line box reaches from ASCENT above
     the baseline to DESCENT below it, whatever the characters: "a" has the height of "A". What pdfium takes for a space
-    or a line break ends a word.
+    or a line break ends a word, and so does a jump to another place.
     """
     texts: list[str] = []
     boxes: list[list[float]] = []
@@ -39,7 +40,7 @@ def read_words(page: pdfium.PdfPage) -> tuple[list[str], list[list[float]]]:
             if not pdfium_c.FPDFText_GetCharBox(text_page, index, *edges):
                 continue
             box = [left.value, bottom.value, right.value, top.value]
-            if is_inside_word:
+            if is_inside_word and _distance(boxes[-1], box) < JUMP * heights[-1]:
                 texts[-1] += character
                 boxes[-1] = _union(boxes[-1], box)
             else:
@@ -65,6 +66,11 @@ def _line_at(text_page: pdfium.PdfTextPage, index: int) -> list[float]:
     ends = [(x.value + share * right, y.value + share * up) for share in (ASCENT, -DESCENT)]
     xs, ys = zip(*ends, strict=True)
     return [min(xs), min(ys), max(xs), max(ys)]
+
+
+def _distance(box: list[float], other: list[float]) -> float:
+    """White between two boxes, across or along the line; below 0 where they overlap."""
+    return max(other[0] - box[2], box[0] - other[2], other[1] - box[3], box[1] - other[3])
 
 
 def _union(box: list[float], other: list[float]) -> list[float]:

@@ -68,3 +68,30 @@ def test_running_text_and_few_words_are_no_table():
     assert table_cells(BOX, prose) is None
     assert table_cells(BOX, []) is None
     assert table_cells(BOX, line(0, (0, "one"), (100, "row"))) is None
+
+
+def test_one_cell_across_columns_does_not_join_them_in_a_small_table():
+    """Seen in a real document: one currency of two countries made one column of both."""
+    rows = [
+        *line(0, (60, "Germany"), (120, "Austria"), (180, "France")),
+        *line(14, (0, "Capital"), (60, "Berlin"), (120, "Vienna"), (180, "Paris")),
+        *line(28, (0, "Money"), (60, "Mark"), (138, "EUR"), (156, "(both)")),
+        *line(42, (0, "People"), (60, "83"), (120, "9"), (180, "67")),
+    ]
+    table = table_cells((0, 0, 250, 60), rows)
+    assert [len(row) for row in table] == [4] * 4
+    assert table[2] == ("Money", "Mark", "EUR (both)", "") and table[3] == ("People", "83", "9", "67")
+
+
+def test_a_long_name_close_to_its_number_is_parted_where_the_number_stands_in_its_column():
+    """Also seen in a real paper, in the row of the winner, which is set in bold."""
+    names = [("Simo", 0), ("TAL", 14), ("BIT", 28), ("Davar-Lab-OCR", 42)]
+    rows = [word for name, y in names for word in line(y, (0, name), (68, "0.98"), (100, "0.91"))]
+    assert table_cells((0, 0, 200, 60), rows) == tuple((name, "0.98", "0.91") for name, _ in names)
+
+
+def test_values_and_their_deviations_are_one_cell_however_well_they_are_aligned():
+    rows = [word for y in range(0, 70, 14) for word in line(y, (0, "name"), (60, "1.42"), (84, "(0.95)"), (140, "7"))]
+    assert table_cells((0, 0, 200, 80), rows) == (("name", "1.42 (0.95)", "7"),) * 5
+    rows = [*line(0, (0, "Mice"), (60, "n"), (69, "(%)"), (140, "N")), *rows[4:]]
+    assert table_cells((0, 0, 200, 80), rows)[0] == ("Mice", "n (%)", "N")

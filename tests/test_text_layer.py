@@ -63,6 +63,16 @@ def test_hyphen_at_the_end_of_a_line_ends_the_word():
     assert all(word.box[3] - word.box[1] < 14 for word in words)
 
 
+def test_letters_of_one_string_that_stand_in_other_columns_are_words_of_their_own():
+    """As tables of crosses are drawn: one string, its letters far apart, and no space. Letters set wide stay together."""
+    content = "BT /F1 10 Tf 40 Tc 72 700 Td (XX) Tj 2 Tc 120 0 Td (XYZ) Tj ET\n"
+    with open_document(make_pdf(Sheet(content + written("wide", 72, 600)))) as document:
+        words = document.words(0)
+    assert [word.text for word in words[:2]] == ["X", "X"] and words[-1].text == "wide"
+    assert words[0].box[2] < 80 and words[1].box[0] > 115
+    assert [word.text for word in words[2:-1]] == ["XYZ"]
+
+
 def test_real_words_can_be_written_as_utf8(data_dir):
     for path in sorted((data_dir / "pdfs").glob("*.pdf")):
         with open_document(path, password="openpassword") as document:
