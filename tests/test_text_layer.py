@@ -64,7 +64,7 @@ def test_hyphen_at_the_end_of_a_line_ends_the_word():
 
 
 def test_letters_of_one_string_that_stand_in_other_columns_are_words_of_their_own():
-    """As tables of crosses are drawn: one string, its letters far apart, and no space. Letters set wide stay together."""
+    """Tables of crosses are drawn so: one string, its letters far apart, no space. Wide-set letters stay together."""
     content = "BT /F1 10 Tf 40 Tc 72 700 Td (XX) Tj 2 Tc 120 0 Td (XYZ) Tj ET\n"
     with open_document(make_pdf(Sheet(content + written("wide", 72, 600)))) as document:
         words = document.words(0)
