@@ -104,7 +104,7 @@ class DetectorConfig:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     heads: HeadConfig = field(default_factory=HeadConfig)
     num_classes: int = NUM_CLASSES  # without background
-    fit_to_ink: bool = False  # move found boxes to the lines and rules of the page (fit.py): pays for small inputs
+    fit_to_ink: bool = False  # take shadows off (even_light.py), move found boxes to print and rules (fit.py)
 
     def __post_init__(self) -> None:
         check_range("channels", self.channels, 1)

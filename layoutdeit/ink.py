@@ -6,7 +6,6 @@ given at REFERENCE_SIDE and scale with the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +13,6 @@ import numpy as np
 REFERENCE_SIDE = 600  # px of the short side of a PubLayNet page, at which limits are stated
 MIN_CONTRAST = 45  # grey levels of 255 below the paper that make a pixel ink
 PAPER_PERCENTILE = 80  # of the grey levels of a page: most of a page is paper
-TILE = 50  # px of the squares in which paper is looked for where light falls unevenly
-EVEN = 25  # grey levels by which the paper of an evenly lit page differs from end to end
-NEAR_PAPER = 20  # grey levels from the light as it is thought to fall, within which a square is paper
-PLANS = (
-    (1, 1, 1, 2),
-    (2, 2, 2, 2),
-)  # degrees of the light, one after the other: from one side; from both, as at a fold
-MIN_TILES = 20  # fewer tell no shadow
-MIN_PAPER = 0.5  # of the squares, that must be paper, or the page is taken as evenly lit
 RULE_LENGTH = 0.1  # of the page's width; shorter lines are dashes, fractions, underlined words
 RULE_THICKNESS = 4  # px
 RULE_OVERLAP = 0.7  # of the longer of two runs, above which the lower one goes on with the same rule
@@ -60,59 +50,13 @@ def find_ink(picture: np.ndarray) -> Ink:
     darkest = np.minimum(
         np.minimum(picture[..., 0], picture[..., 1]), picture[..., 2]
     )  # min(axis=2) is 20 times slower
-    is_ink = darkest < paper_level(darkest) - MIN_CONTRAST
+    is_ink = darkest < np.percentile(darkest[::2, ::2], PAPER_PERCENTILE) - MIN_CONTRAST
     height, width = is_ink.shape
     along_x = np.zeros((height, width + 1), dtype=np.int32)
     along_y = np.zeros((height + 1, width), dtype=np.int32)
     np.cumsum(is_ink, axis=1, out=along_x[:, 1:])
     np.cumsum(is_ink, axis=0, out=along_y[1:])
     return Ink(along_x, along_y, _find_rules(is_ink), min(height, width) / REFERENCE_SIDE)
-
-
-def paper_level(darkest: np.ndarray) -> float | np.ndarray:
-    """How bright the paper of a page (H, W) uint8 is: one level, or under a shadow one for each pixel, (H, W) float32.
-
-    A shadow is a parabola through the brightness of squares, without the dark ones, which are pictures.
-    """
-    thin = darkest[::2, ::2]
-    level = float(np.percentile(thin, PAPER_PERCENTILE))
-    height, width = thin.shape
-    tile = max(1, round(TILE * min(height, width) / REFERENCE_SIDE))
-    num_down, num_across = height // tile, width // tile
-    if num_down * num_across < MIN_TILES:
-        return level
-    tiles = thin[: num_down * tile, : num_across * tile].reshape(num_down, tile, num_across, tile)
-    levels = np.percentile(tiles, PAPER_PERCENTILE, axis=(1, 3)).ravel()  # (T,)
-    y, x = (np.mgrid[:num_down, :num_across].reshape(2, -1) + 0.5) * tile / np.array([[height], [width]])
-    is_near = np.abs(levels - level) < NEAR_PAPER
-    weights, is_paper = max((_light(x, y, levels, is_near, plan) for plan in PLANS), key=lambda found: found[1].sum())
-    light = _terms(x, y, 2) @ weights
-    if is_paper.mean() < MIN_PAPER or np.ptp(light[is_paper]) < EVEN:
-        return level
-    down, across = ((np.arange(size) + 0.5) / size for size in darkest.shape)
-    a, b, c, d, e, f = weights  # of 1, x, y, xx, xy, yy
-    surface = (a + c * down + f * down**2)[:, None] + (b * across + d * across**2)[None] + e * np.outer(down, across)
-    return surface.astype(np.float32)
-
-
-def _light(
-    x: np.ndarray, y: np.ndarray, levels: np.ndarray, is_paper: np.ndarray, degrees: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (6,) of the light over squares (T,) and which of them are paper, from those that surely are outwards."""
-    weights = np.zeros(6)
-    for degree in degrees:
-        terms = _terms(x, y, degree)
-        if is_paper.sum() < MIN_PAPER / 2 * len(levels):
-            return weights, np.zeros_like(is_paper)
-        weights = np.linalg.lstsq(terms[is_paper], levels[is_paper], rcond=None)[0]
-        is_paper = np.abs(levels - terms @ weights) < NEAR_PAPER
-    return weights, is_paper
-
-
-def _terms(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
-    """(T, 3) of a plane, (T, 6) of a paraboloid."""
-    terms = [np.ones_like(x), x, y]
-    return np.stack(terms if degree == 1 else [*terms, x * x, x * y, y * y], axis=1)
 
 
 def runs(is_set: np.ndarray, *, max_gap: float = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ from layoutdeit.engines.mask_head import (
 from layoutdeit.engines.pooling import PyramidRoiAlign
 from layoutdeit.engines.preprocess import ModelInput, page_input, prepare_targets
 from layoutdeit.engines.proposals import ProposalNetwork
+from layoutdeit.even_light import even_light
 from layoutdeit.pyramid import STRIDES, DeitPyramid, build_page_backbone
 from layoutdeit.stopwatch import stage
 
@@ -84,6 +85,8 @@ class TorchvisionDetector(Detector):
             self.eval()
         try:
             with stage("preprocess"):
+                if self.config.fit_to_ink:
+                    images = [even_light(image) for image in images]
                 inputs, *further = [page_input(images, self.config.input, side) for side in self.config.looks]
             with self.arithmetic():
                 features, boxes = self.find(inputs.images, inputs.sizes_hw)

@@ -26,6 +26,7 @@ from layoutdeit.engines.detectron2 import model  # noqa: F401 (registers our par
 from layoutdeit.engines.detectron2.settings import detectron2_config
 from layoutdeit.engines.given_frame import boxes_in_batch_frame, detections_in_given_frame
 from layoutdeit.engines.preprocess import ModelInput, page_input, prepare_targets
+from layoutdeit.even_light import even_light
 
 LOSS_NAMES = {
     "loss_rpn_cls": "objectness",
@@ -80,6 +81,8 @@ class Detectron2Detector(Detector):
         was_training = self.training
         self.eval()
         try:
+            if self.config.fit_to_ink:
+                images = [even_light(image) for image in images]
             inputs, *further = [page_input(images, self.config.input, side) for side in self.config.looks]
             with self.arithmetic():
                 features, boxes = self._find(inputs)

@@ -1,0 +1,53 @@
+"""Shadows are found and taken off, pictures on the page are no shadows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from layoutdeit.even_light import even_light, find_light
+from layoutdeit.ink import find_ink
+
+
+def paper(height: int = 800, width: int = 600, level: int = 250) -> np.ndarray:
+    return np.full((height, width, 3), level, dtype=np.uint8)
+
+
+def printed() -> np.ndarray:
+    """Twenty lines of words, and a dark photograph over a quarter of the page."""
+    picture = paper()
+    for top in range(60, 760, 35):
+        for left in range(40, 540, 60):
+            picture[top : top + 9, left : left + 45] = 30
+    picture[420:760, 320:580] = 90
+    return picture
+
+
+def tensor(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+
+
+@pytest.mark.parametrize("darkest", [0.8, 0.55])
+@pytest.mark.parametrize("side", ["below", "corner", "fold"])
+def test_a_shadow_is_taken_off_and_the_print_stays(side, darkest):
+    down, across = np.mgrid[0:1:800j, 0:1:600j]
+    depth = {"below": down, "corner": (across + down) / 2, "fold": (2 * across - 1) ** 2}[side]
+    light = 1 - (1 - darkest) * depth
+    shaded = (printed() * light[..., None]).astype(np.uint8)
+    found = find_light(shaded.min(axis=2))
+    assert np.abs(found - 250 * light).mean() < 6 and np.abs(found - 250 * light).max() < 25
+    even = even_light(tensor(shaded))
+    assert (even.amax() <= 1) and torch.quantile((even - tensor(printed())).abs()[:, ::4, ::4].flatten(), 0.99) < 0.1
+    as_shown = (even * 255).byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(find_ink(as_shown).along_x, find_ink(printed()).along_x)
+
+
+def test_evenly_lit_pages_stay_as_they_are_whatever_is_on_them():
+    photograph = paper()
+    photograph[250:] = 60  # most of the page
+    half = paper()
+    half[:, 300:] = np.linspace(250, 30, 300, dtype=np.uint8)[None, :, None]  # a picture of a gradient
+    for picture in (paper(), printed(), paper(4, 4), paper(800, 30), paper(level=20), photograph, half):
+        image = tensor(picture)
+        assert even_light(image) is image
