@@ -1,6 +1,7 @@
-"""Shadows taken off page pictures: scans and photographs whose paper is brighter at one end than at the other.
+"""Pages as if printed in black on white and lit evenly: shadows, dim scans and negatives made like other pages.
 
-A detector trained on evenly lit pages finds little under a shadow, and what is ink cannot be told by one threshold.
+A detector trained on white pages finds little under a shadow and nothing on grey paper or a dark background, and what
+is ink cannot be told by one threshold there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+
+# Grey levels of 255.
+DARK = 110  # a darker ground with brighter print is a negative
+DIM, DARKEST, WHITE = 190, 40, 245  # grey paper is made white, where it is not nearly black
+PRINT = 45  # by which print differs from its ground
+FLAT, MIN_FLAT = 20, 0.5  # from the middle of a page's pixels, and how many of them lie so close to it
 
 PAPER_PERCENTILE = 80  # of the grey levels of a page, or a square of it: most of it is paper
 SQUARE = 1 / 6  # of the page's short side, the squares in which paper is looked for
@@ -21,13 +28,43 @@ PLANS = ((1, 1, 1, 2), (2, 2, 2, 2))  # degrees of the light, one after the othe
 
 
 def even_light(image: Tensor) -> Tensor:
-    """A page picture (3, H, W) in 0..1 as evenly lit as its brightest part; itself where that changes little."""
-    darkest = (image.amin(dim=0) * 255).byte().cpu().numpy()
-    light = find_light(darkest)
+    """A page picture (3, H, W) in 0..1, dark on white and evenly lit; itself where it is so already."""
+    return _brightened(_without_shadow(_positive(image)))
+
+
+def _positive(image: Tensor) -> Tensor:
+    """Its negative where a page is bright print on a flat dark ground."""
+    grey = _thin(image.mean(dim=0))
+    ground = np.median(grey)
+    is_negative = ground < DARK and (grey > ground + PRINT).sum() > (grey < ground - PRINT).sum()
+    return 1 - image if is_negative and _is_flat(grey, ground) else image
+
+
+def _brightened(image: Tensor) -> Tensor:
+    """With its paper made white where that is flat and grey; coloured paper is bright in one of its colours."""
+    grey = _thin(image.amax(dim=0))
+    ground = np.median(grey)
+    return (image * (WHITE / ground)).clamp_(max=1) if DARKEST < ground < DIM and _is_flat(grey, ground) else image
+
+
+def _without_shadow(image: Tensor) -> Tensor:
+    light = find_light((image.amin(dim=0) * 255).byte().cpu().numpy())
     if light is None:
         return image
     gain = torch.from_numpy(light.max() / light).to(image)
     return (image * gain).clamp_(max=1)
+
+
+def _thin(grey: Tensor) -> np.ndarray:
+    """Every fourth pixel of a picture (H, W) across and down, in grey levels of 255."""
+    return (grey[::4, ::4] * 255).cpu().numpy()
+
+
+def _is_flat(grey: np.ndarray, ground: float) -> bool:
+    """Whether most of a page is of one brightness, and its margins too: paper, and no picture on it."""
+    is_ground = np.abs(grey - ground) < FLAT
+    margins = np.concatenate([is_ground[[0, -1]].ravel(), is_ground[:, [0, -1]].ravel()])
+    return bool(min(is_ground.mean(), margins.mean()) >= MIN_FLAT)
 
 
 def find_light(darkest: np.ndarray) -> np.ndarray | None:

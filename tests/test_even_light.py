@@ -43,11 +43,23 @@ def test_a_shadow_is_taken_off_and_the_print_stays(side, darkest):
     assert np.array_equal(find_ink(as_shown).along_x, find_ink(printed()).along_x)
 
 
-def test_evenly_lit_pages_stay_as_they_are_whatever_is_on_them():
+def test_negatives_and_grey_paper_become_dark_on_white():
+    page = tensor(printed())
+    assert torch.equal(even_light(1 - page), 1 - (1 - page))
+    dim = even_light(0.5 * page)
+    assert torch.allclose(dim[:, 0, 0], torch.tensor(245 / 255), atol=0.01) and dim[:, 64, 60].max() < 0.15
+    both = even_light(1 - 0.6 * page - 0.4)  # a negative whose ground is black, its print grey
+    assert both[:, 0, 0].min() > 0.9 and both[:, 64, 60].max() < 0.5
+
+
+def test_pages_dark_on_white_stay_as_they_are_whatever_is_on_them():
     photograph = paper()
-    photograph[250:] = 60  # most of the page
+    photograph[100:760, 30:570] = 60  # most of the page
     half = paper()
     half[:, 300:] = np.linspace(250, 30, 300, dtype=np.uint8)[None, :, None]  # a picture of a gradient
-    for picture in (paper(), printed(), paper(4, 4), paper(800, 30), paper(level=20), photograph, half):
-        image = tensor(picture)
+    noise = np.random.default_rng(0).integers(0, 200, (800, 600, 1), dtype=np.uint8).repeat(3, axis=2)  # a photograph
+    coloured = paper() * np.array([1, 0.7, 0.4])
+    pictures = (paper(), printed(), paper(4, 4), paper(800, 30), paper(level=20), photograph, half, noise, coloured)
+    for picture in pictures:
+        image = tensor(picture.astype(np.uint8))
         assert even_light(image) is image
