@@ -33,16 +33,16 @@ def even_light(image: Tensor) -> Tensor:
 
 
 def _positive(image: Tensor) -> Tensor:
-    """Its negative where a page is bright print on a flat dark ground."""
-    grey = _thin(image.mean(dim=0))
+    """Its negative where a page is a flat dark ground, with bright print or nothing on it."""
+    grey = _thin(image).mean(axis=0)
     ground = np.median(grey)
-    is_negative = ground < DARK and (grey > ground + PRINT).sum() > (grey < ground - PRINT).sum()
+    is_negative = ground < DARK and (grey > ground + PRINT).sum() >= (grey < ground - PRINT).sum()
     return 1 - image if is_negative and _is_flat(grey, ground) else image
 
 
 def _brightened(image: Tensor) -> Tensor:
     """With its paper made white where that is flat and grey; coloured paper is bright in one of its colours."""
-    grey = _thin(image.amax(dim=0))
+    grey = _thin(image).max(axis=0)
     ground = np.median(grey)
     return (image * (WHITE / ground)).clamp_(max=1) if DARKEST < ground < DIM and _is_flat(grey, ground) else image
 
@@ -55,9 +55,9 @@ def _without_shadow(image: Tensor) -> Tensor:
     return (image * gain).clamp_(max=1)
 
 
-def _thin(grey: Tensor) -> np.ndarray:
-    """Every fourth pixel of a picture (H, W) across and down, in grey levels of 255."""
-    return (grey[::4, ::4] * 255).cpu().numpy()
+def _thin(image: Tensor) -> np.ndarray:
+    """Every fourth pixel of a picture (3, H, W) across and down, in grey levels of 255."""
+    return (image[:, ::4, ::4] * 255).cpu().numpy()
 
 
 def _is_flat(grey: np.ndarray, ground: float) -> bool:

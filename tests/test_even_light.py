@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from source_tree import ROOT
 
+from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.even_light import even_light, find_light
+from layoutdeit.geometry import iou
 from layoutdeit.ink import find_ink
+from layoutdeit.layout import PageLayout
+from layoutdeit.pdf import open_document
 
 
 def paper(height: int = 800, width: int = 600, level: int = 250) -> np.ndarray:
@@ -48,6 +54,7 @@ def test_negatives_and_grey_paper_become_dark_on_white():
     assert torch.equal(even_light(1 - page), 1 - (1 - page))
     dim = even_light(0.5 * page)
     assert torch.allclose(dim[:, 0, 0], torch.tensor(245 / 255), atol=0.01) and dim[:, 64, 60].max() < 0.15
+    assert even_light(tensor(paper(level=20))).min() > 0.9, "a blank slide"
     both = even_light(1 - 0.6 * page - 0.4)  # a negative whose ground is black, its print grey
     assert both[:, 0, 0].min() > 0.9 and both[:, 64, 60].max() < 0.5
 
@@ -59,7 +66,28 @@ def test_pages_dark_on_white_stay_as_they_are_whatever_is_on_them():
     half[:, 300:] = np.linspace(250, 30, 300, dtype=np.uint8)[None, :, None]  # a picture of a gradient
     noise = np.random.default_rng(0).integers(0, 200, (800, 600, 1), dtype=np.uint8).repeat(3, axis=2)  # a photograph
     coloured = paper() * np.array([1, 0.7, 0.4])
-    pictures = (paper(), printed(), paper(4, 4), paper(800, 30), paper(level=20), photograph, half, noise, coloured)
+    pictures = (paper(), printed(), paper(4, 4), paper(800, 30), photograph, half, noise, coloured)
     for picture in pictures:
         image = tensor(picture.astype(np.uint8))
         assert even_light(image) is image
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[LayoutAnalyzer, Image.Image, PageLayout]:
+    """The shipped model, a page of the sample paper, and what is found on it."""
+    analyzer = LayoutAnalyzer()
+    with open_document(ROOT / "layoutdeit" / "assets" / "sample.pdf") as document:
+        picture = document.render(0).image
+    return analyzer, picture, analyzer.analyze_image(picture)
+
+
+@pytest.mark.parametrize("light", ["shadow", "dim", "negative"])
+def test_the_shipped_model_finds_the_same_in_bad_light(light, sample):
+    analyzer, picture, wanted = sample
+    pixels = np.asarray(picture).astype(np.float64)
+    fall = 1 - 0.45 * np.linspace(0, 1, pixels.shape[0])[:, None, None]
+    changed = {"shadow": pixels * fall, "dim": 0.5 * pixels, "negative": 255 - pixels}[light]
+    found = analyzer.analyze_image(Image.fromarray(changed.astype(np.uint8)))
+    assert len(wanted.regions) > 5
+    overlaps = iou(*(np.array([region.box for region in page.regions]) for page in (wanted, found)))
+    assert (overlaps.max(axis=1) > 0.8).mean() >= 0.8
