@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from backbone.usage import usable_device
 from layoutdeit.geometry import pixels_to_points
 from layoutdeit.labels import label_by_id
 from layoutdeit.layout import DocumentLayout, ModelInfo, PageError, PageLayout, Region, SourceInfo
+from layoutdeit.page_turn import may_lie, turn_to_read, turned_box, turned_picture, turned_size, turned_words
 from layoutdeit.pages_ahead import ReadPage, read_ahead
 from layoutdeit.pdf import Document, open_document
 from layoutdeit.postprocess import build_regions, clean
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from layoutdeit.engines.base import Detector
+    from layoutdeit.engines.base import Detections, Detector
     from layoutdeit.reading import Word
 
 DEFAULT_SCORE = 0.5
+SURE = 0.5  # score from which what is found tells which way up a page is
 Progress = Callable[[PageLayout, int, int], None]  # the page just done, how many are done, how many there are
 
 logger = logging.getLogger(__name__)
@@ -175,13 +178,37 @@ class LayoutAnalyzer:
     def _find_regions(
         self, image: Image.Image, size_pt: tuple[float, float], words: tuple[Word, ...], score: float
     ) -> tuple[Region, ...]:
-        with self._in_turn:
-            found = self._detector.predict([_tensor(image)])[0].cpu()
+        quarters, found = self._look_at(image, words)
+        if not quarters:
+            return self._regions(found, image.size, size_pt, words, score)
+        turned = turned_size(size_pt, quarters)  # boxes, lines and their order are of the page as it is read
+        regions = self._regions(
+            found, turned_size(image.size, quarters), turned, turned_words(words, size_pt, quarters), score
+        )
+        return tuple(replace(region, box=turned_box(region.box, turned, -quarters)) for region in regions)
+
+    def _look_at(self, image: Image.Image, words: Sequence[Word]) -> tuple[int, Detections]:
+        """How a page must be turned to be read, in quarters clockwise, and what is found on it then."""
+        turns = (0,) if not may_lie(image) else (turn_to_read(words),) if words else (0, 1, 3)
+        looks = {}
+        for quarters in turns:
+            with self._in_turn:
+                looks[quarters] = self._detector.predict([_tensor(turned_picture(image, quarters))])[0].cpu()
+        return max(looks.items(), key=lambda look: float(look[1].scores[look[1].scores >= SURE].sum()))
+
+    def _regions(
+        self,
+        found: Detections,
+        size_px: tuple[int, int],
+        size_pt: tuple[float, float],
+        words: tuple[Word, ...],
+        score: float,
+    ) -> tuple[Region, ...]:
         boxes, labels, scores = (part.numpy() for part in (found.boxes.float(), found.labels, found.scores.float()))
         with stage("clean-up"):
             kept = clean(boxes, labels, scores, min_score=score)
         with stage("text and order"):
-            boxes, labels, scores = pixels_to_points(boxes[kept], image.size, size_pt), labels[kept], scores[kept]
+            boxes, labels, scores = pixels_to_points(boxes[kept], size_px, size_pt), labels[kept], scores[kept]
             boxes, is_full = snap_to_words(boxes, _names(labels), words)
             boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
             origins, boxes = split_columns(boxes, _names(labels), words)

@@ -19,8 +19,8 @@ PRINT = 45  # by which print differs from its ground
 FLAT, MIN_FLAT = 20, 0.5  # from the middle of a page's pixels, and how many of them lie so close to it
 
 PAPER_PERCENTILE = 80  # of the grey levels of a page, or a square of it: most of it is paper
-SQUARE = 1 / 6  # of the page's short side, the squares in which paper is looked for
-MIN_SQUARES = 20  # fewer tell no shadow
+SQUARE = 1 / 12  # of the page's short side, the squares in which paper is looked for
+MIN_SIDE, MIN_SQUARES = 8, 20  # of a square in pixels looked at, and squares; fewer tell no shadow
 EVEN = 25  # grey levels of 255 by which the paper of an evenly lit page differs from end to end
 NEAR_PAPER = 20  # grey levels from the light as it is thought to fall, within which a square is paper
 MIN_PAPER = 0.5  # of the squares, that must be paper, or the page is taken as evenly lit
@@ -74,9 +74,9 @@ def find_light(darkest: np.ndarray) -> np.ndarray | None:
     """
     thin = darkest[::2, ::2]
     height, width = thin.shape
-    side = max(1, round(SQUARE * min(height, width) / 2))
-    num_down, num_across = height // side, width // side
-    if num_down * num_across < MIN_SQUARES:
+    side = round(SQUARE * min(height, width))
+    num_down, num_across = height // max(1, side), width // max(1, side)
+    if side < MIN_SIDE or num_down * num_across < MIN_SQUARES:
         return None
     squares = thin[: num_down * side, : num_across * side].reshape(num_down, side, num_across, side)
     levels = np.percentile(squares, PAPER_PERCENTILE, axis=(1, 3)).ravel()  # (S,)

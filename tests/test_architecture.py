@@ -26,9 +26,9 @@ TRAINING = (
 )
 ANALYSIS = (
     "limits pdf_error source_file wire worker_pool pdf_process page_nodes object_file pdf_file scan_file "
-    "pdf frame render text_layer pages_ahead reading reading_order orphan_lines word_shares region_text table_cells "
-    "structure analyzer analyze annotate markdown html json_text parquet_file page_store whole_file export batch cloud "
-    "ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk_crew bulk bulk_command"
+    "pdf frame render text_layer pages_ahead reading page_turn reading_order orphan_lines word_shares region_text "
+    "table_cells structure analyzer analyze annotate markdown html json_text parquet_file page_store whole_file export "
+    "batch cloud ledger bulk_process bulk_worker bulk_ray bulk_document bulk_display bulk_crew bulk bulk_command"
 )
 COST = "benchmark growth page_cost peers speed_report"  # of both training's and analysis's parts
 CORPUS = "corpus"
