@@ -51,18 +51,31 @@ def _lines_that_go_on(own: Sequence[Word], orphans: Sequence[Word]) -> list[Word
     pitch, size = float(np.median(np.diff(middles))), line_height_of(own)
     left, right = min(word.box[0] for word in own), max(word.box[2] for word in own)
     edges = np.array([word.box for word in orphans])  # (W, 4)
-    is_beside = (left - size < edges[:, 2]) & (edges[:, 0] < right + size)
+    heights = edges[:, 1::2].mean(axis=1)
+    is_free = (left - size < edges[:, 2]) & (edges[:, 0] < right + size)
     adopted: list[Word] = []
     for direction, edge in ((1, middles[-1]), (-1, middles[0])):
-        is_beyond = direction * (edges[:, 1::2].mean(axis=1) - edge) > pitch / 2
-        for line in group_lines([orphans[index] for index in np.flatnonzero(is_beside & is_beyond)])[::direction]:
-            is_inside = all(left - REACH <= word.box[0] and word.box[2] <= right + REACH for word in line)
-            is_same_size = abs(line_height_of(line) - size) <= SAME_SIZE * size
-            if not is_inside or not is_same_size or direction * (_middle(line) - edge) > MAX_PITCH * pitch:
+        while True:
+            distance = direction * (heights - edge)
+            near = np.flatnonzero(is_free & (distance > pitch / 2) & (distance <= MAX_PITCH * pitch + size))
+            line = group_lines([orphans[index] for index in near])[::direction][:1]
+            if (
+                not line
+                or not _fits(line[0], left, right, size)
+                or direction * (_middle(line[0]) - edge) > MAX_PITCH * pitch
+            ):
                 break
-            adopted += line
-            edge = _middle(line)
+            adopted += line[0]
+            edge = _middle(line[0])
+            taken = {id(word) for word in line[0]}
+            is_free[[index for index in near if id(orphans[index]) in taken]] = False
     return adopted
+
+
+def _fits(line: Sequence[Word], left: float, right: float, size: float) -> bool:
+    """Whether a line is within a column and of its print size."""
+    is_inside = all(left - REACH <= word.box[0] and word.box[2] <= right + REACH for word in line)
+    return is_inside and abs(line_height_of(line) - size) <= SAME_SIZE * size
 
 
 def _middle(line: Sequence[Word]) -> float:

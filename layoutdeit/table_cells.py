@@ -17,7 +17,8 @@ MIN_WIDE = 0.5  # of the rows with words beside an edge: there the others may ha
 ALIGNED_PT = 1.0  # words that begin, or end, so close to each other are in line
 MAX_CROSSING = 0.15  # of the rows may run across a column's edge: headings and cells that span columns
 MIN_PARTED_ROWS = 3  # that an edge parts, for which one row may run across however few there are
-MIN_APART = 1.0  # points between two edges that are looked at: a large table has thousands
+MIN_APART, MAX_PLACES = 1.0, 500  # points between two edges that are looked at, and how many: a table has thousands
+MAX_ROWS = 1000  # of a page; more are no table, and each is compared with each place
 MIN_FILLED = 0.5  # of the rows must have two cells or more, or it is running text
 
 Cells = tuple[tuple[str, ...], ...]
@@ -40,7 +41,7 @@ def table_cells(box: Sequence[float], words: Sequence[Word]) -> Cells | None:
     box: xyxy in points; words: of the whole page. A cell that spans columns stands in the first of them.
     """
     rows = [_row(line) for line in group_lines(words_in(box, words))]
-    if len(rows) < 2:
+    if not 2 <= len(rows) <= MAX_ROWS:
         return None
     edges = _column_edges(rows)
     if not edges:
@@ -62,12 +63,12 @@ def _cells_of(row: _Row, edges: Sequence[float]) -> tuple[str, ...]:
     """The texts of a row's cells. A phrase, words parted by spaces, is divided by the edges where they cut no word."""
     cells: list[list[str]] = [[] for _ in range(len(edges) + 1)]
     gaps = row.lefts[1:] - np.maximum.accumulate(row.rights)[:-1]
+    is_cut = np.searchsorted(edges, row.lefts, side="right") < np.searchsorted(edges, row.rights)  # an edge within
     for phrase in np.split(np.arange(len(row.texts)), np.flatnonzero(gaps >= MIN_GAP * row.height) + 1):
         lefts, rights = row.lefts[phrase], row.rights[phrase]
-        is_cut = any(((lefts < edge) & (edge < rights)).any() for edge in edges)
-        middles = (
-            np.full(len(phrase), lefts[0] + min(rights.max() - lefts[0], 1) / 2) if is_cut else (lefts + rights) / 2
-        )
+        middles = (lefts + rights) / 2
+        if is_cut[phrase].any():
+            middles[:] = lefts[0] + min(rights.max() - lefts[0], 1) / 2
         columns = np.searchsorted(edges, middles)
         for column in np.unique(columns).tolist():
             inside = phrase[columns == column].tolist()
@@ -125,14 +126,15 @@ def _are_apart(rows: Sequence[_Row], places: np.ndarray, is_clear: np.ndarray, e
 
 
 def _places(rows: Sequence[_Row]) -> np.ndarray:
-    """The middles of the gaps in rows, left to right, MIN_APART or more from each other. (C,)"""
+    """The middles of the gaps in rows, left to right, MIN_APART or more from each other. (C,), C <= MAX_PLACES + 1"""
     middles: list[float] = []
     for row in rows:
         edge = np.maximum.accumulate(row.rights)[:-1]
         middles += ((edge + row.lefts[1:]) / 2)[row.lefts[1:] > edge].tolist()
     chosen: list[float] = []
+    step = max(MIN_APART, (max(middles) - min(middles)) / MAX_PLACES) if middles else MIN_APART
     for middle in sorted(middles):
-        if not chosen or middle - chosen[-1] >= MIN_APART:
+        if not chosen or middle - chosen[-1] >= step:
             chosen.append(middle)
     return np.array(chosen)
 

@@ -129,14 +129,14 @@ def _goes_on(part: Sequence[Word], own: Sequence[Word], box: np.ndarray, lines: 
     """Whether a part stands in the column of another box (4,), next to one of its lines, and its own text does not."""
     left, _, right, _ = box.tolist()
     own_left, _, own_right, _ = _around(own)
-    is_beside = own_right - REACH <= left or right <= own_left + REACH
-    if not is_beside or len(group_lines(lines)) < MIN_COLUMN:
-        return False
     x0, y0, x1, y1 = _around(part)
+    is_beside = own_right - REACH <= left or right <= own_left + REACH
+    if not is_beside or x0 < left - reach or right + reach < x1 or not lines:
+        return False
     edges = np.array([word.box for word in lines])  # (W, 4)
     is_across = (edges[:, 0] < x1 + reach) & (x0 - reach < edges[:, 2])
     is_next = (edges[:, 1] < y1 + reach) & (y0 - reach < edges[:, 3])
-    return left - reach <= x0 and x1 <= right + reach and bool((is_across & is_next).any())
+    return bool((is_across & is_next).any()) and len(group_lines(lines)) >= MIN_COLUMN
 
 
 def _around(words: Sequence[Word]) -> tuple[float, float, float, float]:

@@ -69,3 +69,10 @@ def test_single_lines_titles_and_boxes_that_few_see_do_not_grow():
     assert grown(below, boxes=[[0, 42, 117, 52]]) == ["p3"]
     assert grown(below, labels="title") == grown(below, scores=(0.3,)) == ["p0 p1 p2 p3"]
     assert adopt_lines([[]], np.array([BOX]), ["text"], np.array([0.9]), []) == [[]]
+
+
+def test_lines_on_top_of_each_other_end():
+    """As a page that means harm has them: no pitch at all."""
+    same = [Word(f"w{number}", (0, 0, 100, 10), 12.0) for number in range(50)]
+    held = [same[:20]]
+    assert len(adopt_lines(held, np.array([BOX]), ["text"], np.array([0.9]), same)[0]) in (20, 50)

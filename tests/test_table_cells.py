@@ -51,6 +51,19 @@ def test_a_large_table_of_ragged_columns_is_no_work():
     )
 
 
+def test_pages_of_countless_rows_and_gaps_are_no_work():
+    """Each gap in each row was once kept: gigabytes for a page that means harm."""
+    word = [Word("w", (20 * x, y / 10, 20 * x + 5, y / 10 + 0.05), 0.05) for y in range(1200) for x in range(2)]
+    assert table_cells((-5, -5, 900, 500), word) is None
+    wide = [
+        Word("w", (x + y / 7, 14 * y, x + y / 7 + 1, 14 * y + 10), 12.0)
+        for y in range(200)
+        for x in range(0, 14000, 99)
+    ]
+    assert table_cells((-5, -5, 15000, 5000), wide) is None or len(table_cells((-5, -5, 15000, 5000), wide)) == 200
+    assert table_cells(BOX, [*line(0, (0, "one")), *line(14, (0, "word")), *line(28, (0, "each"))]) is None
+
+
 def test_a_heading_across_columns_stands_in_the_first_of_them():
     rows = [*line(0, (60, "Mean"), (83, "and"), (101, "standard"), (144, "error")), *ROWS[3:]]
     lines = [line(shift, (0, "Aspirin"), (60, "12.5"), (140, "30")) for shift in (14, 28, 42, 56, 70, 84)]
