@@ -14,7 +14,7 @@ from torch import Tensor
 
 # Grey levels of 255.
 DARK = 110  # a darker ground with brighter print is a negative
-DIM, DARKEST, WHITE = 190, 40, 245  # grey paper is made white, where it is not nearly black
+DIM, DARKEST, WHITE = 190, 40, 245  # grey paper is made white; darker than the second it is no paper
 PRINT = 45  # by which print differs from its ground
 FLAT, MIN_FLAT = 20, 0.5  # from the middle of a page's pixels, and how many of them lie so close to it
 
@@ -86,7 +86,7 @@ def find_light(darkest: np.ndarray) -> np.ndarray | None:
     if is_paper.mean() < MIN_PAPER:
         return None
     on_paper = (_terms(x, y, 2) @ weights)[is_paper]
-    if np.ptp(on_paper) < EVEN:
+    if np.ptp(on_paper) < EVEN or on_paper.min() < DARKEST:  # nearly black: what it is divided by
         return None
     down, across = ((np.arange(size) + 0.5) / size for size in darkest.shape)
     a, b, c, d, e, f = weights  # of 1, x, y, xx, xy, yy

@@ -72,6 +72,14 @@ def test_pages_dark_on_white_stay_as_they_are_whatever_is_on_them():
         assert even_light(image) is image
 
 
+@pytest.mark.parametrize("high", [120, 250])
+def test_what_brightens_from_black_is_a_picture_and_no_shadow(high):
+    """Its light would be what is divided by, nought and less."""
+    fall = np.linspace(0, high, 800).astype(np.uint8)[:, None, None]
+    image = tensor(np.broadcast_to(fall, (800, 600, 3)).copy())
+    assert even_light(image) is image
+
+
 @pytest.fixture(scope="module")
 def sample() -> tuple[LayoutAnalyzer, Image.Image, PageLayout]:
     """The shipped model, a page of the sample paper, and what is found on it."""
