@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from layoutdeit.postprocess import MIN_JUDGED
+from layoutdeit.postprocess import MIN_JUDGED, MIN_SEEN
 from layoutdeit.reading import REACH, Word, group_lines, line_height_of, words_in
 
 GROWING = ("text", "list")
@@ -28,9 +28,10 @@ def adopt_lines(
     in another size. A detector's boxes may end a line too early; the last line of a paragraph is often a word.
     """
     grown = [list(own) for own in held]
-    taken = {id(word) for own in held for word in own}
-    for box, label in zip(boxes_xyxy, labels, strict=True):
-        if label not in GROWING:
+    is_seen = np.asarray(scores) >= MIN_SEEN  # a box that is not shown must not keep a line from one that is
+    taken = {id(word) for own, seen in zip(held, is_seen, strict=True) if seen for word in own}
+    for box, label, seen in zip(boxes_xyxy, labels, is_seen, strict=True):
+        if seen and label not in GROWING:
             taken |= {id(word) for word in words_in(box, words)}
     orphans = [word for word in words if id(word) not in taken]
     for index, label in enumerate(labels):

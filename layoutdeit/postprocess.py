@@ -17,6 +17,7 @@ from layoutdeit.layout import Region
 
 MAX_IOU = 0.5  # above it two boxes, of whatever classes, are two opinions on one region
 MIN_JUDGED = 0.4  # boxes that score less are removed by better doubles of their own class only
+MIN_SEEN = 0.5  # boxes that people see unless they ask for more
 MIN_CONTAINED = 0.9  # of a box inside a better one, from which it is a part of it
 MIN_NESTED = 0.7  # the same for two boxes of one class
 MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing

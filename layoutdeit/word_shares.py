@@ -8,7 +8,7 @@ import numpy as np
 
 from layoutdeit.geometry import containment
 from layoutdeit.orphan_lines import adopt_lines
-from layoutdeit.postprocess import MIN_JUDGED, MIN_NESTED
+from layoutdeit.postprocess import MIN_JUDGED, MIN_NESTED, MIN_SEEN
 from layoutdeit.reading import (
     ITEM_MARKER,
     NUMBER_GAP,
@@ -22,7 +22,6 @@ from layoutdeit.reading import (
     words_in,
 )
 
-MIN_FIRST = 0.5  # score from which a box inside a better one has its words before that: one that people see
 RUNNING = ("text", "list")  # what fills a column
 MIN_CHANNEL = 0.75  # heights of its words: white from top to bottom that sets strays apart from a text
 MAX_STRAY = 0.25  # of a text's words: what stands apart from the others and may be another column's
@@ -151,7 +150,7 @@ def _nested_first(boxes: np.ndarray, scores: np.ndarray, indices: Sequence[int])
     order: list[int] = []
     for outer in indices:
         within = [i for i in indices if inside[i, outer] >= MIN_NESTED and areas[i] < areas[outer]]
-        order += [i for i in sorted(within, key=areas.__getitem__) if scores[i] >= MIN_FIRST and i not in order]
+        order += [i for i in sorted(within, key=areas.__getitem__) if scores[i] >= MIN_SEEN and i not in order]
         if outer not in order:
             order.append(outer)
     return order

@@ -64,6 +64,14 @@ def test_words_of_others_are_not_taken():
     assert both == ["p0 p1", "p2 p3 below last"], "each line once"
 
 
+def test_box_that_is_not_shown_keeps_no_line_from_one_that_is():
+    """The app analyses at a low score and shows what is above a higher one: both must say the same."""
+    below = line("below", 56)
+    for label in ("text", "title", "figure"):
+        boxes = [BOX, [0, 56, 117, 66]]
+        assert grown(below, boxes=boxes, labels=f"text {label}", scores=(0.9, 0.45))[0] == "p0 p1 p2 p3 below"
+
+
 def test_single_lines_titles_and_boxes_that_few_see_do_not_grow():
     below = line("below", 56)
     assert grown(below, boxes=[[0, 42, 117, 52]]) == ["p3"]
