@@ -2,7 +2,8 @@
 
 Works on any picture of a page, a scan too. Text, titles and lists end at whole lines of print, tables at their ruled
 lines, figures at their ink. A box that finds nothing to hold on to stays as it was. Boxes that then agree become one,
-with a score that counts them all. An engine does this after the network where DetectorConfig.fit_to_ink says so.
+with a score that counts them all, and texts end where paragraphs do (paragraphs.py). An engine does this after the
+network where DetectorConfig.fit_to_ink says so.
 """
 
 from __future__ import annotations
@@ -12,29 +13,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from layoutdeit.geometry import iou
-from layoutdeit.ink import Ink, find_ink, runs
+from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
+from layoutdeit.paragraphs import MAX_PRINT, mend_paragraphs
+from layoutdeit.print_lines import INK_MARGIN, MIN_LINE, baselines_of, find_lines, rows_of_text
 
 # Pixels at ink.REFERENCE_SIDE.
-MIN_LINE = 3  # lower marks are dirt, rules or dots, not lines of print
-MAX_LINE_GAP = {"text": 0, "title": 0, "list": 0, "table": 3, "figure": 3}  # white rows inside one thing
+FLOAT_LINE_GAP = 3  # white rows inside a table or figure
 MAX_WORD_GAP = {"text": 8, "title": 8, "list": 8, "table": 12, "figure": 12}  # white columns inside one thing
 SHIFT_SLACK = 10  # an edge moves by no more than its box's side and this
 RULE_REACH = 20  # and half the height: how far beyond a table's box its ruled lines are looked for
 SAME_EDGE = 5  # ruled lines whose ends differ less belong to one table
 
 MIN_INSIDE = 0.4  # of a line in a box, from which it belongs to it
-MAX_PRINT = 0.5  # of a box of text that is ink; more, and it is a shaded panel, whose lines cannot be told
 NUM_ROUNDS = 2  # rows, columns, and again: the rows found first depend on the columns
-
-# A region's box reaches from the ascent of its first line to the descent of its last, as in PubLayNet, while ink ends
-# with its letters. In heights of capitals above and below the baseline, medians of made pages.
-ASCENT, DESCENT = 1.25, 0.40
-DENSE_ROW = 0.45  # of a line's fullest rows: the lowest row above it is the baseline
-INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
 
 BARE_INSET = 0.03  # of a box's width at either end that does not count: a frame's sides
 BARE_SCORE = 0.5  # of its score that a box of text keeps in which no line is printed
+
+RUN_IN_SCORE = 0.5  # of its score that a title keeps whose line goes on beyond it
+RUN_IN_REST = 2.0  # heights of that line, from which it does
 
 # A text at the upper or lower end of a figure or table that is as wide as it is its caption, and no part of it.
 CAPTION_SCORE = 0.5
@@ -48,9 +46,8 @@ AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same 
 VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
 
 LINE_LABELS = frozenset(label_by_name(name).id for name in ("text", "title", "list"))
-TEXT, TABLE = label_by_name("text").id, label_by_name("table").id
+TEXT, TITLE, TABLE = (label_by_name(name).id for name in ("text", "title", "table"))
 _FLOATS = frozenset(label_by_name(name).id for name in ("table", "figure"))
-_LINE_GAP = {label_by_name(name).id: gap for name, gap in MAX_LINE_GAP.items()}
 _WORD_GAP = {label_by_name(name).id: gap for name, gap in MAX_WORD_GAP.items()}
 
 
@@ -64,7 +61,7 @@ class Fitted:
 
 
 def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, picture: np.ndarray) -> Fitted:
-    """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8 and merge those that agree, K <= N."""
+    """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8, merge those that agree, part and join paragraphs."""
     if len(boxes_xyxy) == 0:
         return Fitted(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
     ink = find_ink(picture)
@@ -73,7 +70,11 @@ def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, 
     is_bare = np.array([text and _is_bare(box, ink) for box, text in zip(boxes_xyxy, is_text, strict=True)])
     scores = np.where(is_bare, BARE_SCORE, 1) * scores
     boxes = without_captions(fit_boxes(boxes_xyxy, labels, ink), labels, scores, ink)
-    return merge_agreeing(boxes, labels, scores)
+    is_title = labels == TITLE
+    is_run_in = np.array([title and _is_part_of_line(box, ink) for box, title in zip(boxes, is_title, strict=True)])
+    found = merge_agreeing(boxes, labels, np.where(is_run_in, RUN_IN_SCORE, 1) * scores)
+    boxes, origins = mend_paragraphs(found.boxes, found.labels == TEXT, found.scores, ink)
+    return merge_agreeing(boxes, found.labels[origins], found.scores[origins])
 
 
 def without_captions(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, ink: Ink) -> np.ndarray:
@@ -136,7 +137,7 @@ def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     """Fit one box (4,), unchanged where there is nothing to fit it to."""
     if not np.isfinite(box).all():
         return box
-    if label in LINE_LABELS and _share_of_ink(box, ink) > MAX_PRINT:
+    if label in LINE_LABELS and share_of_ink(box, ink) > MAX_PRINT:
         return box
     if label == TABLE and (ruled := _between_rules(box, ink)) is not None:
         return ruled
@@ -146,26 +147,17 @@ def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     return fitted
 
 
-def _share_of_ink(box: np.ndarray, ink: Ink) -> float:
-    """How much of a box is ink, 0..1."""
-    height, width = ink.size_hw
-    (left, right), (top, bottom) = _span(box[0], box[2], width), _span(box[1], box[3], height)
-    if right <= left or bottom <= top:
-        return 0.0
-    return float(ink.rows(left, right)[top:bottom].sum() / ((right - left) * (bottom - top)))
-
-
 def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     """Move the upper and lower edge to whole lines of print."""
     x0, y0, x1, y1 = box
-    left, right = _span(x0, x1, ink.size_hw[1])
+    left, right = span(x0, x1, ink.size_hw[1])
     if right <= left:
         return box
     counts = ink.rows(left, right)
-    starts, ends = runs(counts > 0, max_gap=_LINE_GAP[label] * ink.scale)
     if label in LINE_LABELS:
-        is_line = ends - starts >= MIN_LINE * ink.scale
-        starts, ends = starts[is_line], ends[is_line]
+        starts, ends = find_lines(counts, ink.scale, y0, y1)
+    else:
+        starts, ends = runs(counts > 0, max_gap=FLOAT_LINE_GAP * ink.scale)
     mine = _belonging(starts, ends, y0, y1)
     if len(mine) == 0:
         return box
@@ -173,9 +165,7 @@ def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     top, bottom = starts[0], ends[-1]
     new_top, new_bottom = top - INK_MARGIN, bottom + INK_MARGIN
     if label in LINE_LABELS:
-        baselines = np.array([_baseline(counts, start, end) for start, end in zip(starts, ends, strict=True)])
-        capital = float(np.median(baselines - starts))  # px above the baseline
-        new_top, new_bottom = baselines[0] - ASCENT * capital, baselines[-1] + DESCENT * capital
+        new_top, new_bottom = rows_of_text(starts, baselines_of(counts, starts, ends))
     reach = y1 - y0 + SHIFT_SLACK * ink.scale
     return np.array(
         [x0, new_top if abs(top - y0) <= reach else y0, x1, new_bottom if abs(bottom - y1) <= reach else y1]
@@ -185,7 +175,7 @@ def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
 def _fit_columns(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     """Move the left and right edge to the ink between the upper and lower one."""
     x0, y0, x1, y1 = box
-    upper, lower = _span(y0, y1, ink.size_hw[0])
+    upper, lower = span(y0, y1, ink.size_hw[0])
     if lower <= upper:
         return box
     starts, ends = runs(ink.columns(upper, lower) > 0, max_gap=_WORD_GAP[label] * ink.scale)
@@ -231,26 +221,29 @@ def _is_bare(box: np.ndarray, ink: Ink) -> bool:
     if not np.isfinite(box).all():
         return False
     inset = BARE_INSET * (x1 - x0)
-    left, right = _span(x0 + inset, x1 - inset, ink.size_hw[1])
-    upper, lower = _span(y0, y1, ink.size_hw[0])
+    left, right = span(x0 + inset, x1 - inset, ink.size_hw[1])
+    upper, lower = span(y0, y1, ink.size_hw[0])
     starts, ends = runs(ink.rows(left, max(left, right))[upper:lower] > 0)
     return not (ends - starts >= MIN_LINE * ink.scale).any()
 
 
-def _baseline(counts: np.ndarray, start: int, end: int) -> int:
-    """The row below the baseline of a line of print whose rows hold `counts` ink pixels: below it are only tails."""
-    line = counts[start:end]
-    num_fullest = max(1, len(line) // 3)
-    fullest = np.sort(line)[-num_fullest:].sum() / num_fullest
-    return end - int((line >= DENSE_ROW * fullest)[::-1].argmax())  # the last such row, by the quickest means
+def _is_part_of_line(box: np.ndarray, ink: Ink) -> bool:
+    """Whether the last line of a title goes on beyond its box: a paragraph's first words, a name among others."""
+    x0, y0, x1, y1 = box
+    if not np.isfinite(box).all():
+        return False
+    (left, right), (upper, lower) = span(x0, x1, ink.size_hw[1]), span(y0, y1, ink.size_hw[0])
+    starts, ends = find_lines(ink.rows(left, max(left, right))[upper:lower], ink.scale)
+    if len(starts) == 0:
+        return False
+    first, last = runs(ink.columns(upper + starts[-1], upper + ends[-1]) > 0, max_gap=_WORD_GAP[TITLE] * ink.scale)
+    mine = np.flatnonzero((first < x1) & (last > x0))
+    if len(mine) == 0:
+        return False
+    return max(x0 - first[mine[0]], last[mine[-1]] - x1) > RUN_IN_REST * (ends[-1] - starts[-1])
 
 
 def _belonging(starts: np.ndarray, ends: np.ndarray, low: float, high: float) -> np.ndarray:
     """Indices of the stretches of which enough lies in low..high."""
     inside = np.minimum(ends, high) - np.maximum(starts, low)
     return np.flatnonzero(inside >= MIN_INSIDE * (ends - starts))
-
-
-def _span(low: float, high: float, size: int) -> tuple[int, int]:
-    """Whole pixels of a stretch, cut to the picture."""
-    return min(max(round(low), 0), size), min(max(round(high), 0), size)

@@ -71,6 +71,20 @@ def runs(is_set: np.ndarray, *, max_gap: float = 0) -> tuple[np.ndarray, np.ndar
     return np.concatenate([starts[:1], starts[1:][is_apart]]), np.concatenate([ends[:-1][is_apart], ends[-1:]])
 
 
+def share_of_ink(box: np.ndarray, ink: Ink) -> float:
+    """How much of a box (4,) is ink, 0..1."""
+    height, width = ink.size_hw
+    (left, right), (top, bottom) = span(box[0], box[2], width), span(box[1], box[3], height)
+    if right <= left or bottom <= top:
+        return 0.0
+    return float(ink.rows(left, right)[top:bottom].sum() / ((right - left) * (bottom - top)))
+
+
+def span(low: float, high: float, size: int) -> tuple[int, int]:
+    """Whole pixels of a stretch, cut to the picture."""
+    return min(max(round(low), 0), size), min(max(round(high), 0), size)
+
+
 def _find_rules(is_ink: np.ndarray) -> np.ndarray:
     """Horizontal ruled lines -> (R, 4) xyxy: long runs of ink, thin from above to below."""
     height, width = is_ink.shape

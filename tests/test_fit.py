@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from printed_page import blank_page, print_paragraph
 
-from layoutdeit.fit import ASCENT, DESCENT, fit_boxes, fit_to_page, merge_agreeing, without_captions
+from layoutdeit.fit import fit_boxes, fit_to_page, merge_agreeing, without_captions
 from layoutdeit.ink import find_ink
 from layoutdeit.labels import label_by_name
+from layoutdeit.print_lines import ASCENT, DESCENT
 
 TEXT, TITLE, TABLE, FIGURE = (label_by_name(name).id for name in ("text", "title", "table", "figure"))
 CAPITAL = 8  # px: height of the drawn letters
@@ -135,3 +137,24 @@ def test_agreeing_boxes_become_one_with_a_higher_score():
     assert merged.labels.tolist() == [TEXT, TEXT, TITLE]
     assert merged.boxes.tolist() == boxes[[1, 3, 2]].tolist()
     np.testing.assert_allclose(merged.scores, [1 - 0.4 * (1 - 0.6 * 0.5), 0.7, 0.3])  # .72 now comes before .7
+
+
+def test_a_title_that_is_part_of_a_line_counts_less():
+    """The first words of a paragraph set in bold; a heading of its own line is believed."""
+    picture = draw_page()
+    boxes = np.array([[60.0, 98, 120, 110], [60, 98, 300, 110]])
+    for box, score in zip(boxes, (0.4, 0.8), strict=True):
+        fitted = fit_to_page(box[None], np.array([TITLE]), np.array([0.8]), picture)
+        np.testing.assert_allclose(fitted.scores, [score])
+
+
+def test_texts_end_where_paragraphs_do():
+    """A line that two boxes have is one's alone, and boxes that are then alike are one."""
+    picture = blank_page()
+    print_paragraph(picture, print_paragraph(picture, 100, 4), 5)
+    boxes = np.array([[60.0, 92, 300, 152], [60, 138, 300, 199], [60, 150, 300, 199]])
+    fitted = fit_to_page(boxes, np.full(3, TEXT), np.array([0.9, 0.8, 0.7]), picture)
+    assert len(fitted.boxes) == 2
+    assert fitted.boxes[:, 3].max() < 205 and (fitted.boxes[:, 1] > 90).all()
+    upper, lower = fitted.boxes[np.argsort(fitted.boxes[:, 1])]
+    assert upper[3] <= lower[1] + 1

@@ -1,0 +1,80 @@
+"""Lines of print in a part of a page picture: their rows, their baselines, the box of a text made of them. NumPy only.
+
+Sits between ink.py and what moves boxes to lines (fit.py, paragraphs.py). Lengths are pixels of the picture; limits
+are given at ink.REFERENCE_SIDE.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layoutdeit.ink import runs
+
+MIN_LINE = 3  # lower marks are dirt, rules or dots, not lines of print
+MIN_TOUCHING = 4  # the same for lines that touch others, tails in heads
+WINDOW = 10  # rows above and below, of which the fullest tell whether a row is a valley between two lines
+VALLEY = 0.35  # of the emptier of those two, at most
+DENSE_ROW = 0.45  # of a line's fullest rows: the lowest row above it is the baseline
+
+# A region's box reaches from the ascent of its first line to the descent of its last, as in PubLayNet, while ink ends
+# with its letters. In heights of capitals above and below the baseline, medians of made pages.
+ASCENT, DESCENT = 1.25, 0.40
+INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
+
+
+def find_lines(counts: np.ndarray, scale: float, low: float = 0, high: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
+    """First rows and rows after the last, (L,) each, of the lines whose rows (H,) hold `counts` ink pixels.
+
+    White parts lines, and where they are set so close that tails touch heads, the valley between them. Only lines
+    that reach into the rows low..high; scale is Ink.scale.
+    """
+    starts, ends = runs(counts > 0)
+    is_line = (ends - starts >= MIN_LINE * scale) & (ends > low) & (starts < high)
+    starts, ends = starts[is_line], ends[is_line]
+    min_height = max(MIN_LINE, round(MIN_TOUCHING * scale))
+    if not (ends - starts >= 2 * min_height).any():
+        return starts, ends
+    edges = [
+        [start, *(start + valley for valley in _valleys(counts[start:end], scale, min_height)), end]
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    return (
+        np.array([row for line in edges for row in line[:-1]]),
+        np.array([row for line in edges for row in line[1:]]),
+    )
+
+
+def _valleys(counts: np.ndarray, scale: float, min_height: int) -> list[int]:
+    """Rows of a stretch of ink before which a new line begins."""
+    height, width = len(counts), max(MIN_LINE, round(WINDOW * scale))
+    if height < 2 * min_height:
+        return []
+    padded = np.zeros(height + 2 * width, dtype=counts.dtype)
+    padded[width : width + height] = counts
+    fullest = np.lib.stride_tricks.sliding_window_view(padded, width).max(axis=1)  # (H + W + 1,)
+    above, below = fullest[:height], fullest[width + 1 : width + 1 + height]
+    valleys: list[int] = []
+    for start, end in zip(*(side.tolist() for side in runs(counts <= VALLEY * np.minimum(above, below))), strict=True):
+        row = start + int(counts[start:end].argmin())
+        if min(row - (valleys[-1] if valleys else 0), height - row) >= min_height:
+            valleys.append(row)
+    return valleys
+
+
+def baseline_of(counts: np.ndarray, start: int, end: int) -> int:
+    """The row below the baseline of the line of print in the rows start..end: below it are only tails."""
+    line = counts[start:end]
+    num_fullest = max(1, len(line) // 3)
+    fullest = np.sort(line)[-num_fullest:].sum() / num_fullest
+    return end - int((line >= DENSE_ROW * fullest)[::-1].argmax())  # the last such row, by the quickest means
+
+
+def baselines_of(counts: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Those of several lines, (L,)."""
+    return np.array([baseline_of(counts, start, end) for start, end in zip(starts, ends, strict=True)])
+
+
+def rows_of_text(starts: np.ndarray, baselines: np.ndarray) -> tuple[float, float]:
+    """Upper and lower edge of the box of a text made of these lines, from the first's ascent to the last's descent."""
+    capital = float(np.median(baselines - starts))  # px above the baseline
+    return baselines[0] - ASCENT * capital, baselines[-1] + DESCENT * capital
