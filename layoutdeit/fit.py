@@ -2,8 +2,8 @@
 
 Works on any picture of a page, a scan too. Text, titles and lists end at whole lines of print, tables at their ruled
 lines, figures at their ink. A box that finds nothing to hold on to stays as it was. Boxes that then agree become one,
-with a score that counts them all, and texts end where paragraphs do (paragraphs.py). An engine does this after the
-network where DetectorConfig.fit_to_ink says so.
+with a score that counts them all; texts end where paragraphs do (paragraphs.py), those that hang are items of lists
+(list_items.py). An engine does this after the network where DetectorConfig.fit_to_ink says so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from layoutdeit.geometry import iou
 from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
+from layoutdeit.list_items import find_lists
 from layoutdeit.paragraphs import MAX_PRINT, mend_paragraphs
 from layoutdeit.print_lines import INK_MARGIN, MIN_LINE, baselines_of, find_lines, rows_of_text
 
@@ -61,7 +62,7 @@ class Fitted:
 
 
 def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, picture: np.ndarray) -> Fitted:
-    """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8, merge those that agree, part and join paragraphs."""
+    """Fit a page's boxes (N, 4) to its picture (H, W, 3) uint8, merge those that agree, mend paragraphs and lists."""
     if len(boxes_xyxy) == 0:
         return Fitted(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
     ink = find_ink(picture)
@@ -74,7 +75,7 @@ def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, 
     is_run_in = np.array([title and _is_part_of_line(box, ink) for box, title in zip(boxes, is_title, strict=True)])
     found = merge_agreeing(boxes, labels, np.where(is_run_in, RUN_IN_SCORE, 1) * scores)
     boxes, origins = mend_paragraphs(found.boxes, found.labels == TEXT, found.scores, ink)
-    return merge_agreeing(boxes, found.labels[origins], found.scores[origins])
+    return merge_agreeing(*find_lists(boxes, found.labels[origins], found.scores[origins], ink))
 
 
 def without_captions(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, ink: Ink) -> np.ndarray:

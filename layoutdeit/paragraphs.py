@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layoutdeit.ink import Ink, runs, share_of_ink, span
-from layoutdeit.print_lines import INK_MARGIN, baselines_of, find_lines, rows_of_text
+from layoutdeit.ink import Ink, share_of_ink, span
+from layoutdeit.print_lines import INK_MARGIN, read_lines, rows_of_text
 
 MIN_SURE = 0.5  # score of boxes that are asked and moved
 MAX_PRINT = 0.5  # of a box of text that is ink; more, and it is a shaded panel, whose lines cannot be told
 
 # Pixels at ink.REFERENCE_SIDE.
 EM = 14  # about one line of print
-WORD_GAP = 2  # white columns inside a word
 GUTTER = 8  # beside a column that must be white, or the line is one of a wider column
 
 REACH = 8  # EMs above and below a column's texts where lines are looked for
@@ -106,23 +105,18 @@ def _columns(boxes: np.ndarray, texts: list[int], em: float) -> list[list[int]]:
 
 def _read_column(boxes: np.ndarray, members: list[int], others: np.ndarray, ink: Ink) -> _Column | None:
     """The lines of a column of texts and what is between, above and below them; None without two lines of one text."""
-    height, width = ink.size_hw
     em = EM * ink.scale
     x0, x1 = boxes[members[0], 0] - 1, boxes[members[0], 2] + 1
-    left, right = span(x0, x1, width)
-    upper, lower = span(boxes[members, 1].min() - REACH * em, boxes[members, 3].max() + REACH * em, height)
-    counts = ink.rows(left, max(left, right))[upper:lower]
-    starts, ends = find_lines(counts, ink.scale)
-    if len(starts) < 2:
+    lowest, highest = boxes[members, 3].max() + REACH * em, boxes[members, 1].min() - REACH * em
+    lines = read_lines(np.array([x0, highest, x1, lowest]), ink)
+    if len(lines.tops) < 2:
         return None
-    tops, baselines = upper + starts, upper + baselines_of(counts, starts, ends)
-    lefts, rights, is_wider = (np.zeros(len(starts), kind) for kind in (np.int64, np.int64, bool))
-    gutter_left, gutter_right = span(x0 - GUTTER * ink.scale, x0, width), span(x1, x1 + GUTTER * ink.scale, width)
-    for line, (top, bottom) in enumerate(zip(tops, upper + ends, strict=True)):
+    tops, baselines, lefts, rights = lines.tops, lines.baselines, lines.lefts, lines.rights
+    gutters = [span(*side, ink.size_hw[1]) for side in ((x0 - GUTTER * ink.scale, x0), (x1, x1 + GUTTER * ink.scale))]
+    is_wider = np.zeros(len(tops), dtype=bool)
+    for line, (top, bottom) in enumerate(zip(tops, lines.bottoms, strict=True)):
         columns = ink.columns(top, bottom)
-        first, last = runs(columns[left:right] > 0, max_gap=WORD_GAP)
-        lefts[line], rights[line] = left + first[0], left + last[-1]
-        is_wider[line] = any(columns[slice(*gutter)].any() for gutter in (gutter_left, gutter_right))
+        is_wider[line] = any(columns[slice(*gutter)].any() for gutter in gutters)
     middles = (tops + baselines) / 2
     shares = (np.minimum(boxes[:, 2], rights[:, None]) - np.maximum(boxes[:, 0], lefts[:, None])) / (rights - lefts)[
         :, None

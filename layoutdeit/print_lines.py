@@ -6,9 +6,11 @@ are given at ink.REFERENCE_SIDE.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from layoutdeit.ink import runs
+from layoutdeit.ink import Ink, runs, span
 
 MIN_LINE = 3  # lower marks are dirt, rules or dots, not lines of print
 MIN_TOUCHING = 4  # the same for lines that touch others, tails in heads
@@ -20,6 +22,29 @@ DENSE_ROW = 0.45  # of a line's fullest rows: the lowest row above it is the bas
 # with its letters. In heights of capitals above and below the baseline, medians of made pages.
 ASCENT, DESCENT = 1.25, 0.40
 INK_MARGIN = 0.3  # px on every other side: a pixel is ink from about half cover
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of print (L,), downwards, in pixels of the picture; bottoms and rights are the first beyond."""
+
+    tops: np.ndarray
+    bottoms: np.ndarray
+    baselines: np.ndarray
+    lefts: np.ndarray
+    rights: np.ndarray
+
+
+def read_lines(box: np.ndarray, ink: Ink) -> Lines:
+    """The lines printed in a box (4,) of finite numbers, as far as they are in it."""
+    (left, right), (upper, lower) = span(box[0], box[2], ink.size_hw[1]), span(box[1], box[3], ink.size_hw[0])
+    counts = ink.rows(left, max(left, right))[upper:lower]
+    starts, ends = find_lines(counts, ink.scale)
+    lefts, rights = np.zeros(len(starts), dtype=np.int64), np.zeros(len(starts), dtype=np.int64)
+    for line, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        first, last = runs(ink.columns(upper + start, upper + end)[left:right] > 0)
+        lefts[line], rights[line] = left + first[0], left + last[-1]
+    return Lines(upper + starts, upper + ends, upper + baselines_of(counts, starts, ends), lefts, rights)
 
 
 def find_lines(counts: np.ndarray, scale: float, low: float = 0, high: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +96,7 @@ def baseline_of(counts: np.ndarray, start: int, end: int) -> int:
 
 def baselines_of(counts: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Those of several lines, (L,)."""
-    return np.array([baseline_of(counts, start, end) for start, end in zip(starts, ends, strict=True)])
+    return np.array([baseline_of(counts, *rows) for rows in zip(starts, ends, strict=True)], dtype=np.int64)
 
 
 def rows_of_text(starts: np.ndarray, baselines: np.ndarray) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from source_tree import is_in, sources, ways_to
 # The trunks of layoutdeit. Training and analysis share only the first; the corpus has only labels, geometry and
 # upright pictures of it, and reads annotations and pictures as training does.
 SHARED = (
-    "labels geometry stopwatch upright_picture even_light ink print_lines paragraphs fit layout config postprocess "
-    "draw synced_norm pyramid engines older_files detectron2_keys published_detector detector_file "
+    "labels geometry stopwatch upright_picture even_light ink print_lines paragraphs list_items fit layout config "
+    "postprocess draw synced_norm pyramid engines older_files detectron2_keys published_detector detector_file "
     "detector_conversion model_registry weights onnx_export attention"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"

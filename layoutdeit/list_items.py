@@ -1,0 +1,105 @@
+"""Lists by their print: a text whose first line hangs out to the left of all others is an item of one. NumPy only.
+
+Numbered items, bullets and references are set so in every style, paragraphs in none. A detector takes such an item for
+a text where it stands alone, as at the head of a column, or in pieces where the list is long. So it becomes an item
+that is likelier than the text, and items set one below the other become a list, with what was found of it already.
+Works on any picture of a page.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layoutdeit.ink import Ink
+from layoutdeit.labels import label_by_name
+from layoutdeit.paragraphs import EM
+from layoutdeit.print_lines import read_lines
+
+MIN_ASKED = 0.3  # score of texts that are looked at
+MIN_PART = 0.5  # score of lists that are parts of a longer one
+# Of a text's score: what it keeps, what its item has. Of the mean of its parts: what a list has.
+TEXT_SHARE, ITEM_SHARE, LIST_SHARE = 0.6, 0.8, 0.9
+
+# Heights of a line's ink.
+MAX_FLUSH = 0.25  # from the left edge, of the line that hangs out
+MIN_INDENT, MAX_INDENT = 0.5, 6.0
+SAME_INDENT = 0.3
+
+MIN_INDENTED = 0.6  # of the lines after the first: items of one line may follow
+MIN_ALIKE = 0.9  # of those have the same indent
+
+# EMs.
+SAME_LEFT = 0.6
+MAX_GAP, MAX_OVERLAP = 1.0, 1.5  # between an item and the next
+MIN_SHARED = 0.5  # of the narrower one's width
+
+TEXT, LIST = label_by_name("text").id, label_by_name("list").id
+
+
+def find_lists(
+    boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, ink: Ink
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes (N, 4), labels and scores (N,) with the items and lists that print tells -> (M, 4), (M,), M >= N.
+
+    The first N are the given ones in their order; texts that are items have less of their scores.
+    """
+    is_asked = (labels == TEXT) & (scores >= MIN_ASKED) & np.isfinite(boxes).all(axis=1)
+    items = [index for index in np.flatnonzero(is_asked) if is_hanging(boxes[index], ink)]
+    if not items:
+        return boxes, labels, scores
+    is_part = (labels == LIST) & (scores >= MIN_PART) & np.isfinite(boxes).all(axis=1)
+    is_part[items] = True
+    lists = _one_below_the_other(boxes, np.flatnonzero(is_part), EM * ink.scale)
+    new_boxes = [boxes[items], *(_around(boxes[parts])[None] for parts in lists)]
+    new_scores = [ITEM_SHARE * scores[items], [LIST_SHARE * scores[parts].mean() for parts in lists]]
+    kept = scores.copy()
+    kept[items] *= TEXT_SHARE
+    new_labels = np.full(len(items) + len(lists), LIST, dtype=labels.dtype)
+    return (
+        np.concatenate([boxes, *new_boxes]),
+        np.concatenate([labels, new_labels]),
+        np.concatenate([kept, *new_scores]),
+    )
+
+
+def is_hanging(box: np.ndarray, ink: Ink) -> bool:
+    """Whether the first line in a box (4,) begins left of the others, which begin at one place, or again at its own."""
+    lines = read_lines(np.array([box[0] - 1, box[1], box[2] + 1, box[3]]), ink)
+    if len(lines.lefts) < 2:
+        return False
+    height = float(np.median(lines.bottoms - lines.tops))
+    indents = lines.lefts - lines.lefts.min()
+    indented = indents[1:][indents[1:] > MIN_INDENT * height]
+    if indents[0] >= MAX_FLUSH * height or len(indented) < MIN_INDENTED * (len(indents) - 1):
+        return False
+    usual = float(np.median(indented))
+    is_alike = np.abs(indented - usual) < SAME_INDENT * height
+    return usual < MAX_INDENT * height and bool(is_alike.mean() >= MIN_ALIKE)
+
+
+def _one_below_the_other(boxes: np.ndarray, parts: np.ndarray, em: float) -> list[list[int]]:
+    """Parts of one list each, two or more, from above to below; none in two lists."""
+    left = list(parts[np.argsort(boxes[parts, 1], kind="stable")])
+    lists = []
+    while left:
+        chain = [left.pop(0)]
+        bottom = boxes[chain[0], 3]
+        for index in list(left):
+            above, below = boxes[chain[-1]], boxes[index]
+            shared = min(above[2], below[2]) - max(above[0], below[0])
+            if (
+                abs(above[0] - below[0]) < SAME_LEFT * em
+                and -MAX_OVERLAP * em < below[1] - bottom < MAX_GAP * em
+                and shared > MIN_SHARED * min(above[2] - above[0], below[2] - below[0])
+            ):
+                chain.append(index)
+                left.remove(index)
+                bottom = max(bottom, below[3])
+        if len(chain) > 1:
+            lists.append(chain)
+    return lists
+
+
+def _around(boxes: np.ndarray) -> np.ndarray:
+    """The box (4,) around boxes (N, 4)."""
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
