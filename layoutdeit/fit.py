@@ -16,7 +16,7 @@ from layoutdeit.geometry import iou
 from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
 from layoutdeit.list_items import find_lists
-from layoutdeit.paragraphs import MAX_PRINT, mend_paragraphs
+from layoutdeit.paragraphs import CROSSED, MAX_PRINT, mend_paragraphs
 from layoutdeit.print_lines import INK_MARGIN, MIN_LINE, baselines_of, find_lines, rows_of_text
 
 # Pixels at ink.REFERENCE_SIDE.
@@ -150,7 +150,7 @@ def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
 
 def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     """Move the upper and lower edge to whole lines of print."""
-    x0, y0, x1, y1 = box
+    x0, y0, x1, y1 = box if label not in LINE_LABELS else _within_rules(box, ink)
     left, right = span(x0, x1, ink.size_hw[1])
     if right <= left:
         return box
@@ -171,6 +171,16 @@ def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
     return np.array(
         [x0, new_top if abs(top - y0) <= reach else y0, x1, new_bottom if abs(bottom - y1) <= reach else y1]
     )
+
+
+def _within_rules(box: np.ndarray, ink: Ink) -> np.ndarray:
+    """The highest part of a box of text that no ruled line crosses: a table's lines end what is above the table."""
+    x0, y0, x1, y1 = box
+    shared = np.minimum(ink.rules[:, 2], x1) - np.maximum(ink.rules[:, 0], x0)
+    crosses = (shared >= CROSSED * (x1 - x0)) & (ink.rules[:, 1] > y0) & (ink.rules[:, 3] < y1)
+    edges = np.sort([y0, *ink.rules[crosses][:, (1, 3)].mean(axis=1), y1])
+    part = int(np.argmax(np.diff(edges)))
+    return np.array([x0, edges[part], x1, edges[part + 1]])
 
 
 def _fit_columns(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:

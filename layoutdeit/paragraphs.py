@@ -26,6 +26,7 @@ REACH = 8  # EMs above and below a column's texts where lines are looked for
 LEFT_SLACK, SINGLE_SLACK = 1.5, 4.0  # EMs from a column's left edge to that of its texts, and of its single lines
 MAX_RAGGED = 0.15  # of a column's width, by which a text in it of several lines may be narrower
 SINGLE_LINE = 1.8  # EMs of height below which a text is a single line
+CROSSED = 0.7  # of a text's width that a ruled line spans, and it is the end of the text
 MIN_OWN = 0.5  # of a line's width in a box, from which it is one of its lines
 MIN_FOREIGN = 0.3  # the same for a box that no text is meant to be joined across
 
@@ -130,7 +131,10 @@ def _read_column(boxes: np.ndarray, members: list[int], others: np.ndarray, ink:
         return None
     pitch = float(np.median(inside))
     is_foreign = (shares[:, others] > MIN_FOREIGN).any(axis=1) | (is_wider & ~owners.any(axis=1))
-    goes_on = (steps >= SAME_PITCH[0] * pitch) & (steps <= SAME_PITCH[1] * pitch) & ~is_foreign[:-1]
+    spans = np.minimum(ink.rules[:, 2], x1) - np.maximum(ink.rules[:, 0], x0) >= CROSSED * (x1 - x0)
+    rules = ink.rules[spans, 1]
+    is_ruled = ((tops[:-1, None] < rules) & (rules < baselines[1:, None])).any(axis=1)  # (L - 1,)
+    goes_on = (steps >= SAME_PITCH[0] * pitch) & (steps <= SAME_PITCH[1] * pitch) & ~is_foreign[:-1] & ~is_ruled
     run = np.concatenate([[0], np.cumsum(~goes_on)])
     return _Column(tops, baselines, lefts, rights, owners, np.where(is_foreign, -1, run), pitch)
 

@@ -158,3 +158,16 @@ def test_texts_end_where_paragraphs_do():
     assert fitted.boxes[:, 3].max() < 205 and (fitted.boxes[:, 1] > 90).all()
     upper, lower = fitted.boxes[np.argsort(fitted.boxes[:, 1])]
     assert upper[3] <= lower[1] + 1
+
+
+@pytest.mark.parametrize("label", [TEXT, TITLE])
+def test_a_text_ends_at_a_ruled_line(label):
+    """A caption whose box reaches into the table below it; a rule under one word ends nothing."""
+    picture = draw_page().copy()
+    boxes = np.array([[60.0, 98, 300, 140]])
+    picture[124:126, 60:120] = 0
+    whole = fit_boxes(boxes, [label], find_ink(picture))[0]
+    picture[124:126, 50:310] = 0
+    cut = fit_boxes(boxes, [label], find_ink(picture))[0]
+    np.testing.assert_allclose([cut[3], whole[3]], [122 + DESCENT * CAPITAL, 136 + DESCENT * CAPITAL], atol=0.5)
+    assert cut[1] == whole[1]

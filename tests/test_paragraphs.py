@@ -86,6 +86,13 @@ def test_lines_beyond_another_box_or_further_off_are_not_taken():
     assert mended.tolist() == [rows(lines[0], lines[3]), lower]
 
 
+def test_nothing_is_taken_across_a_ruled_line():
+    picture, lines = two_paragraphs()
+    box = rows(lines[0], lines[1])
+    picture[lines[1] + 3 : lines[1] + 4, LEFT - 5 : RIGHT + 5] = 0
+    assert mend(picture, [box])[0].tolist() == [box]
+
+
 def test_an_item_with_a_hanging_indent_is_not_parted():
     picture = blank_page()
     for line in range(6):
