@@ -178,6 +178,8 @@ def _within_rules(box: np.ndarray, ink: Ink) -> np.ndarray:
     x0, y0, x1, y1 = box
     shared = np.minimum(ink.rules[:, 2], x1) - np.maximum(ink.rules[:, 0], x0)
     crosses = (shared >= CROSSED * (x1 - x0)) & (ink.rules[:, 1] > y0) & (ink.rules[:, 3] < y1)
+    if not crosses.any():
+        return box
     edges = np.sort([y0, *ink.rules[crosses][:, (1, 3)].mean(axis=1), y1])
     part = int(np.argmax(np.diff(edges)))
     return np.array([x0, edges[part], x1, edges[part + 1]])
