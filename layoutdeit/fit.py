@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layoutdeit.geometry import iou
+from layoutdeit.geometry import containment, iou
 from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
 from layoutdeit.list_items import find_lists
@@ -42,6 +42,12 @@ CAPTION_HEIGHT = 0.2  # of the figure's, at most
 CAPTION_WIDTH = 0.5  # of the figure's, at least
 CAPTION_INSIDE = 0.8  # of its height, at least
 CAPTION_LEFT = 0.4  # of the figure's height that must be left
+
+# A title at the upper or lower end of a text is no part of it.
+HEADING_SCORE = 0.5
+HEADING_SURE = 0.8  # of the text's score, at least
+HEADING_INSIDE = 0.6  # of the title in the text; of its height that is at most beyond it, to the text's end
+HEADING_REST = 1.6  # of its height, at least, that the text has
 
 AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same region
 VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
@@ -75,7 +81,8 @@ def fit_to_page(boxes_xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray, 
     is_run_in = np.array([title and _is_part_of_line(box, ink) for box, title in zip(boxes, is_title, strict=True)])
     found = merge_agreeing(boxes, labels, np.where(is_run_in, RUN_IN_SCORE, 1) * scores)
     boxes, origins = mend_paragraphs(found.boxes, found.labels == TEXT, found.scores, ink)
-    return merge_agreeing(*find_lists(boxes, found.labels[origins], found.scores[origins], ink))
+    boxes, labels, scores = find_lists(boxes, found.labels[origins], found.scores[origins], ink)
+    return merge_agreeing(without_headings(boxes, labels, scores), labels, scores)
 
 
 def without_captions(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, ink: Ink) -> np.ndarray:
@@ -106,6 +113,24 @@ def _between_captions(box: np.ndarray, texts: np.ndarray) -> tuple[float, float]
         if text_bottom >= bottom - (text_bottom - text_top) / 2:
             bottom = text_top
     return top, bottom
+
+
+def without_headings(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4), texts cut where a title at their upper or lower end is hardly less sure than they are."""
+    cut = boxes.copy()
+    titles = np.flatnonzero((labels == TITLE) & (scores >= HEADING_SCORE) & np.isfinite(boxes).all(axis=1))
+    texts = np.flatnonzero((labels == TEXT) & (scores >= FLOAT_SCORE) & np.isfinite(boxes).all(axis=1))
+    inside = containment(boxes[titles], boxes[texts])  # (titles, texts)
+    for title, text in zip(*np.nonzero(inside >= HEADING_INSIDE), strict=True):
+        top, bottom = boxes[titles[title], (1, 3)]
+        box, height = cut[texts[text]], bottom - top
+        if scores[titles[title]] < HEADING_SURE * scores[texts[text]] or box[3] - box[1] < HEADING_REST * height:
+            continue
+        if top - box[1] < HEADING_INSIDE * height:
+            box[1] = max(box[1], bottom)
+        elif box[3] - bottom < HEADING_INSIDE * height:
+            box[3] = min(box[3], top)
+    return cut
 
 
 def merge_agreeing(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> Fitted:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from printed_page import blank_page, print_paragraph
 
-from layoutdeit.fit import fit_boxes, fit_to_page, merge_agreeing, without_captions
+from layoutdeit.fit import fit_boxes, fit_to_page, merge_agreeing, without_captions, without_headings
 from layoutdeit.ink import find_ink
 from layoutdeit.labels import label_by_name
 from layoutdeit.print_lines import ASCENT, DESCENT
@@ -171,3 +171,22 @@ def test_a_text_ends_at_a_ruled_line(label):
     cut = fit_boxes(boxes, [label], find_ink(picture))[0]
     np.testing.assert_allclose([cut[3], whole[3]], [122 + DESCENT * CAPITAL, 136 + DESCENT * CAPITAL], atol=0.5)
     assert cut[1] == whole[1]
+
+
+@pytest.mark.parametrize(
+    ("title", "score", "expected"),
+    [
+        ([60, 90, 200, 102], 0.8, [102, 170]),
+        ([60, 160, 200, 171], 0.8, [90, 160]),
+        ([60, 90, 200, 102], 0.6, [90, 170]),  # the text is surer
+        ([60, 120, 200, 132], 0.9, [90, 170]),  # in its middle
+        ([60, 90, 200, 150], 0.9, [90, 170]),  # most of it
+        ([60, 82, 200, 94], 0.9, [90, 170]),  # above it
+        ([float("nan")] * 4, 0.9, [90, 170]),
+    ],
+)
+def test_a_text_ends_where_a_heading_begins(title, score, expected):
+    boxes = np.array([[60.0, 90, 300, 170], title])
+    cut = without_headings(boxes, np.array([TEXT, TITLE]), np.array([0.9, score]))
+    assert cut[0].tolist() == [60, expected[0], 300, expected[1]]
+    np.testing.assert_array_equal(cut[1], boxes[1])
