@@ -15,7 +15,7 @@ import numpy as np
 from layoutdeit.geometry import containment, iou
 from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
-from layoutdeit.list_items import find_lists
+from layoutdeit.list_items import find_lists, without_paragraphs
 from layoutdeit.paragraphs import CROSSED, MAX_PRINT, mend_paragraphs
 from layoutdeit.print_lines import INK_MARGIN, MIN_LINE, baselines_of, find_lines, rows_of_text
 
@@ -53,7 +53,7 @@ AGREEING_IOU = 0.7  # fitted boxes of one class that overlap more mean the same 
 VOTE = 0.6  # of its score that each agreeing box adds, as if it were an independent opinion
 
 LINE_LABELS = frozenset(label_by_name(name).id for name in ("text", "title", "list"))
-TEXT, TITLE, TABLE = (label_by_name(name).id for name in ("text", "title", "table"))
+TEXT, TITLE, LIST, TABLE = (label_by_name(name).id for name in ("text", "title", "list", "table"))
 _FLOATS = frozenset(label_by_name(name).id for name in ("table", "figure"))
 _WORD_GAP = {label_by_name(name).id: gap for name, gap in MAX_WORD_GAP.items()}
 
@@ -167,10 +167,17 @@ def fit_box(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
         return box
     if label == TABLE and (ruled := _between_rules(box, ink)) is not None:
         return ruled
-    fitted = box
-    for _ in range(NUM_ROUNDS):
-        fitted = _fit_columns(_fit_rows(fitted, label, ink), label, ink)
+    fitted = _fit_edges(box, label, ink)
+    if label == LIST and (cut := without_paragraphs(fitted, ink)) is not None:
+        return _fit_edges(cut, label, ink)
     return fitted
+
+
+def _fit_edges(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
+    """Move all edges of a box to lines of print, or to ink."""
+    for _ in range(NUM_ROUNDS):
+        box = _fit_columns(_fit_rows(box, label, ink), label, ink)
+    return box
 
 
 def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:

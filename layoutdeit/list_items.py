@@ -1,9 +1,10 @@
-"""Lists by their print: a text whose first line hangs out to the left of all others is an item of one. NumPy only.
+"""Lists by their print: how far their lines are set in from the left. NumPy only.
 
-Numbered items, bullets and references are set so in every style, paragraphs in none. A detector takes such an item for
-a text where it stands alone, as at the head of a column, or in pieces where the list is long. So it becomes an item
-that is likelier than the text, and items set one below the other become a list, with what was found of it already.
-Works on any picture of a page.
+A text whose first line hangs out to the left of all others is an item: numbered items, bullets and references are set
+so in every style, paragraphs in none. A detector takes such an item for a text where it stands alone, as at the head
+of a column, or in pieces where the list is long. So it becomes an item that is likelier than the text, and items set
+one below the other become a list, with what was found of it already. And where the lines of a list are all set in, the
+lines at its ends that are not are of the paragraphs above and below it. Works on any picture of a page.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import numpy as np
 from layoutdeit.ink import Ink
 from layoutdeit.labels import label_by_name
 from layoutdeit.paragraphs import EM
-from layoutdeit.print_lines import read_lines
+from layoutdeit.print_lines import Lines, read_lines
 
 MIN_ASKED = 0.3  # score of texts that are looked at
 MIN_PART = 0.5  # score of lists that are parts of a longer one
 # Of a text's score: what it keeps, what its item has. Of the mean of its parts: what a list has.
 TEXT_SHARE, ITEM_SHARE, LIST_SHARE = 0.6, 0.8, 0.9
 
+MIN_PARAGRAPH = 2  # lines above a list by which a paragraph is known from a single item
+MIN_LIST = 2  # lines between two paragraphs
+
+FULL_LINE = 0.8  # of a list's width that a line of a paragraph above it has, the last apart
+
 # Heights of a line's ink.
+SET_IN = 0.4  # from the left edge, at least, of all lines of a list that is set in
 MAX_FLUSH = 0.25  # from the left edge, of the line that hangs out
 MIN_INDENT, MAX_INDENT = 0.5, 6.0
 SAME_INDENT = 0.3
@@ -62,9 +69,32 @@ def find_lists(
     )
 
 
+def without_paragraphs(box: np.ndarray, ink: Ink) -> np.ndarray | None:
+    """The part of a list's box (4,) whose lines are set in, without those above and below it; None for all of it."""
+    lines = _lines_of(box, ink)
+    if len(lines.lefts) <= MIN_LIST:
+        return None
+    height = float(np.median(lines.bottoms - lines.tops))
+    is_in = lines.lefts - lines.lefts.min() >= SET_IN * height
+    mine = np.flatnonzero(is_in)
+    if len(mine) < MIN_LIST or len(mine) != mine[-1] - mine[0] + 1:
+        return None  # lines that hang out begin its items
+    above, below = int(mine[0]), len(is_in) - 1 - int(mine[-1])
+    own = lines.lefts[mine] - lines.lefts[mine].min()  # items again, that hang out among themselves
+    is_list = own[0] < SET_IN * height and (own >= SET_IN * height).any()
+    if above and max(above, below) < MIN_PARAGRAPH and not is_list:
+        return None  # a single item, and perhaps the first line of the next
+    widths = lines.rights[: max(above - 1, 0)] - lines.lefts.min()
+    if len(widths) and (widths < FULL_LINE * (lines.rights.max() - lines.lefts.min())).all():
+        return None  # items of one line, and then one of several
+    top = (lines.bottoms[mine[0] - 1] + lines.tops[mine[0]]) / 2 if above else box[1]
+    bottom = (lines.bottoms[mine[-1]] + lines.tops[mine[-1] + 1]) / 2 if below else box[3]
+    return np.array([box[0], top, box[2], bottom])
+
+
 def is_hanging(box: np.ndarray, ink: Ink) -> bool:
     """Whether the first line in a box (4,) begins left of the others, which begin at one place, or again at its own."""
-    lines = read_lines(np.array([box[0] - 1, box[1], box[2] + 1, box[3]]), ink)
+    lines = _lines_of(box, ink)
     if len(lines.lefts) < 2:
         return False
     height = float(np.median(lines.bottoms - lines.tops))
@@ -75,6 +105,10 @@ def is_hanging(box: np.ndarray, ink: Ink) -> bool:
     usual = float(np.median(indented))
     is_alike = np.abs(indented - usual) < SAME_INDENT * height
     return usual < MAX_INDENT * height and bool(is_alike.mean() >= MIN_ALIKE)
+
+
+def _lines_of(box: np.ndarray, ink: Ink) -> Lines:
+    return read_lines(np.array([box[0] - 1, box[1], box[2] + 1, box[3]]), ink)
 
 
 def _one_below_the_other(boxes: np.ndarray, parts: np.ndarray, em: float) -> list[list[int]]:

@@ -9,7 +9,14 @@ from printed_page import LEFT, PITCH, RIGHT, blank_page, print_line, print_parag
 from layoutdeit.fit import fit_to_page
 from layoutdeit.ink import find_ink
 from layoutdeit.labels import label_by_name
-from layoutdeit.list_items import ITEM_SHARE, LIST_SHARE, TEXT_SHARE, find_lists, is_hanging
+from layoutdeit.list_items import (
+    ITEM_SHARE,
+    LIST_SHARE,
+    TEXT_SHARE,
+    find_lists,
+    is_hanging,
+    without_paragraphs,
+)
 
 TEXT, LIST, TITLE = (label_by_name(name).id for name in ("text", "list", "title"))
 
@@ -76,6 +83,56 @@ def test_paragraphs_headings_and_verse_are_no_items():
     ink = find_ink(picture)
     for first, num_lines in ((100, 5), (200, 1), (300, 4), (400, 3), (600, 3)):
         assert not is_hanging(np.array(box_of(first, num_lines)), ink)
+
+
+def print_lines(lefts: list[int], widths: list[int] | None = None) -> np.ndarray:
+    """A page with lines that begin so far right of the column's edge, of which some end early."""
+    picture = blank_page()
+    for line, left in enumerate(lefts):
+        end = RIGHT if widths is None else LEFT + widths[line]
+        print_line(picture, 100 + line * PITCH, LEFT + left, end)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("lefts", "first", "num_lines"),
+    [
+        ([0, 0, 12, 24, 12, 24], 2, 4),  # a paragraph above
+        ([12, 24, 12, 24, 0, 0], 0, 4),  # below
+        ([0, 0, 0, 12, 24, 0, 0], 3, 2),  # both
+        ([0, 12, 24, 24, 12, 24], 1, 5),  # one line above, but the rest are items
+        ([12, 12, 12, 0], 0, 3),  # one line below, and the list begins further in
+    ],
+)
+def test_paragraphs_above_and_below_a_list_are_no_part_of_it(lefts, first, num_lines):
+    picture = print_lines(lefts)
+    whole = np.array(box_of(100, len(lefts)))
+    cut = without_paragraphs(whole, find_ink(picture))
+    baseline = 100 + first * PITCH
+    assert cut[1] <= baseline - 7 and cut[3] >= baseline + (num_lines - 1) * PITCH
+    assert cut[1] > baseline - PITCH - 1 or first == 0
+    assert cut[3] < baseline + num_lines * PITCH - 5 or first + num_lines == len(lefts)
+    fitted = fit_to_page(whole[None], np.array([LIST]), np.array([0.9]), picture)
+    np.testing.assert_allclose(
+        fitted.boxes[0], [LEFT + 12, baseline - 9, RIGHT, baseline + (num_lines - 1) * PITCH + 3], atol=3
+    )
+
+
+@pytest.mark.parametrize(
+    ("lefts", "widths"),
+    [
+        ([0, 14, 14], None),  # a single item
+        ([0, 14, 14, 0], None),  # and the first line of the next
+        ([0, 14, 0, 14, 14], None),  # items that hang out
+        ([0, 0, 0, 0], None),  # nothing is set in
+        ([0, 0, 14, 14], [90, 240, 240, 240]),  # a short item, then a long one
+        ([0, 14], None),
+        ([], None),
+    ],
+)
+def test_whole_lists_stay_whole(lefts, widths):
+    picture = print_lines(lefts, widths)
+    assert without_paragraphs(np.array(box_of(100, max(1, len(lefts)))), find_ink(picture)) is None
 
 
 def test_unsure_texts_and_other_classes_are_not_asked():
