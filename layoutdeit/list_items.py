@@ -24,7 +24,7 @@ TEXT_SHARE, ITEM_SHARE, LIST_SHARE = 0.6, 0.8, 0.9
 MIN_PARAGRAPH = 2  # lines above a list by which a paragraph is known from a single item
 MIN_LIST = 2  # lines between two paragraphs
 
-FULL_LINE = 0.8  # of a list's width that a line of a paragraph above it has, the last apart
+FULL_LINE = 0.8  # of a list's width that a paragraph's line has, the last apart
 
 # Heights of a line's ink.
 SET_IN = 0.4  # from the left edge, at least, of all lines of a list that is set in
@@ -75,21 +75,37 @@ def without_paragraphs(box: np.ndarray, ink: Ink) -> np.ndarray | None:
     if len(lines.lefts) <= MIN_LIST:
         return None
     height = float(np.median(lines.bottoms - lines.tops))
-    is_in = lines.lefts - lines.lefts.min() >= SET_IN * height
-    mine = np.flatnonzero(is_in)
-    if len(mine) < MIN_LIST or len(mine) != mine[-1] - mine[0] + 1:
-        return None  # lines that hang out begin its items
+    left, right = lines.lefts.min(), lines.rights.max()
+    is_in = lines.lefts - left >= SET_IN * height
+    is_full = lines.rights - left >= FULL_LINE * (right - left)
+    mine = _longest_block(np.flatnonzero(is_in), is_full)
+    if len(mine) > MIN_LIST and mine[-1] + 1 < len(is_in) and is_full[mine[-1]]:
+        indents = np.abs(lines.lefts[mine[:-1]] - lines.lefts[mine[-1]])
+        mine = mine[: None if indents.min() <= SAME_INDENT * height else -1]  # without a paragraph's first line
+    if len(mine) < MIN_LIST:
+        return None
     above, below = int(mine[0]), len(is_in) - 1 - int(mine[-1])
     own = lines.lefts[mine] - lines.lefts[mine].min()  # items again, that hang out among themselves
     is_list = own[0] < SET_IN * height and (own >= SET_IN * height).any()
     if above and max(above, below) < MIN_PARAGRAPH and not is_list:
         return None  # a single item, and perhaps the first line of the next
-    widths = lines.rights[: max(above - 1, 0)] - lines.lefts.min()
-    if len(widths) and (widths < FULL_LINE * (lines.rights.max() - lines.lefts.min())).all():
+    if above > 1 and not is_full[: above - 1].any():
         return None  # items of one line, and then one of several
     top = (lines.bottoms[mine[0] - 1] + lines.tops[mine[0]]) / 2 if above else box[1]
     bottom = (lines.bottoms[mine[-1]] + lines.tops[mine[-1] + 1]) / 2 if below else box[3]
     return np.array([box[0], top, box[2], bottom])
+
+
+def _longest_block(is_in: np.ndarray, is_full: np.ndarray) -> np.ndarray:
+    """Of lines that are set in (I,) those next to each other; none where others hang out of items between them.
+
+    What else is set in are full lines by themselves, the first ones of paragraphs.
+    """
+    blocks = np.split(is_in, np.flatnonzero(np.diff(is_in) > 1) + 1)
+    longest = max(blocks, key=len)
+    others = [block for block in blocks if block is not longest]
+    is_list = len(longest) > MIN_LIST and all(len(block) == 1 and is_full[block[0]] for block in others)
+    return longest if is_list or not others else is_in[:0]
 
 
 def is_hanging(box: np.ndarray, ink: Ink) -> bool:

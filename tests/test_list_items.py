@@ -102,6 +102,8 @@ def print_lines(lefts: list[int], widths: list[int] | None = None) -> np.ndarray
         ([0, 0, 0, 12, 24, 0, 0], 3, 2),  # both
         ([0, 12, 24, 24, 12, 24], 1, 5),  # one line above, but the rest are items
         ([12, 12, 12, 0], 0, 3),  # one line below, and the list begins further in
+        ([0, 18, 0, 12, 24, 12, 24], 3, 4),  # a paragraph above begins with an indent
+        ([12, 24, 12, 24, 18, 0, 0], 0, 4),  # and one below
     ],
 )
 def test_paragraphs_above_and_below_a_list_are_no_part_of_it(lefts, first, num_lines):
@@ -127,6 +129,7 @@ def test_paragraphs_above_and_below_a_list_are_no_part_of_it(lefts, first, num_l
         ([0, 0, 0, 0], None),  # nothing is set in
         ([0, 0, 14, 14], [90, 240, 240, 240]),  # a short item, then a long one
         ([0, 14], None),
+        ([0, 14, 0, 14, 14, 14], [240, 100, 240, 240, 240, 100]),  # an item of two lines, one of four
         ([], None),
     ],
 )
