@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layoutdeit.ink import Ink, share_of_ink, span
-from layoutdeit.print_lines import INK_MARGIN, read_lines, rows_of_text
+from layoutdeit.print_lines import INK_MARGIN, baselines_of, read_lines, rows_of_text
 
 MIN_SURE = 0.5  # score of boxes that are asked and moved
 MAX_PRINT = 0.5  # of a box of text that is ink; more, and it is a shaded panel, whose lines cannot be told
@@ -112,7 +112,8 @@ def _read_column(boxes: np.ndarray, members: list[int], others: np.ndarray, ink:
     lines = read_lines(np.array([x0, highest, x1, lowest]), ink)
     if len(lines.tops) < 2:
         return None
-    tops, baselines, lefts, rights = lines.tops, lines.baselines, lines.lefts, lines.rights
+    tops, lefts, rights = lines.tops, lines.lefts, lines.rights
+    baselines = baselines_of(ink.rows(*span(x0, x1, ink.size_hw[1])), tops, lines.bottoms)
     gutters = [span(*side, ink.size_hw[1]) for side in ((x0 - GUTTER * ink.scale, x0), (x1, x1 + GUTTER * ink.scale))]
     is_wider = np.zeros(len(tops), dtype=bool)
     for line, (top, bottom) in enumerate(zip(tops, lines.bottoms, strict=True)):

@@ -30,7 +30,6 @@ class Lines:
 
     tops: np.ndarray
     bottoms: np.ndarray
-    baselines: np.ndarray
     lefts: np.ndarray
     rights: np.ndarray
 
@@ -44,7 +43,7 @@ def read_lines(box: np.ndarray, ink: Ink) -> Lines:
     for line, (start, end) in enumerate(zip(starts, ends, strict=True)):
         first, last = runs(ink.columns(upper + start, upper + end)[left:right] > 0)
         lefts[line], rights[line] = left + first[0], left + last[-1]
-    return Lines(upper + starts, upper + ends, upper + baselines_of(counts, starts, ends), lefts, rights)
+    return Lines(upper + starts, upper + ends, lefts, rights)
 
 
 def find_lines(counts: np.ndarray, scale: float, low: float = 0, high: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
@@ -61,15 +60,16 @@ def find_lines(counts: np.ndarray, scale: float, low: float = 0, high: float = n
         return starts, ends
     first = starts[0]
     valleys = first + _valleys(counts[first : ends[-1]], max(MIN_LINE, round(WINDOW * scale)))
+    if len(valleys) == 0:
+        return starts, ends
     inside = np.searchsorted(starts, valleys, side="right") - 1  # the stretch of ink that each is in
     cuts: list[int] = []
     for row, stretch in zip(valleys.tolist(), inside.tolist(), strict=True):
         top = max(int(starts[stretch]), cuts[-1] if cuts else 0)
         if min(row - top, int(ends[stretch]) - row) >= min_height:
             cuts.append(row)
-    return np.sort(np.concatenate([starts, cuts]).astype(np.int64)), np.sort(
-        np.concatenate([ends, cuts]).astype(np.int64)
-    )
+    new = np.array(cuts, dtype=np.int64)
+    return np.sort(np.concatenate([starts, new])), np.sort(np.concatenate([ends, new]))
 
 
 def _valleys(counts: np.ndarray, window: int) -> np.ndarray:
@@ -84,8 +84,9 @@ def _valleys(counts: np.ndarray, window: int) -> np.ndarray:
     starts, ends = runs(counts <= VALLEY * np.minimum(above, below))
     if len(starts) == 0:
         return starts
-    rows = np.array([start + int(counts[start:end].argmin()) for start, end in zip(starts, ends, strict=True)])
-    return rows[counts[rows] > 0]  # the others are white, and part lines anyway
+    has_ink = np.minimum.reduceat(counts, np.ravel([starts, ends], order="F")[:-1])[::2] > 0  # white parts lines anyway
+    valleys = zip(starts[has_ink].tolist(), ends[has_ink].tolist(), strict=True)
+    return np.array([start + int(counts[start:end].argmin()) for start, end in valleys], dtype=np.int64)
 
 
 def baseline_of(counts: np.ndarray, start: int, end: int) -> int:
