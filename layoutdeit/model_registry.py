@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="7d2a8deaf90966b8705fbe0e48883667b5a0137b86639726f4c06259388c0fbf",
+        sha256="e506b81c1e6eb2f13a4372e2a36a3e43fa4a1d8266eb9d3a9530386a08ec83be",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),
