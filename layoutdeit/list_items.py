@@ -31,6 +31,7 @@ SET_IN = 0.4  # from the left edge, at least, of all lines of a list that is set
 MAX_FLUSH = 0.25  # from the left edge, of the line that hangs out
 MIN_INDENT, MAX_INDENT = 0.5, 6.0
 SAME_INDENT = 0.3
+CENTRED = 0.5  # between the middles of lines, at most
 
 MIN_INDENTED = 0.6  # of the lines after the first: items of one line may follow
 MIN_ALIKE = 0.9  # of those have the same indent
@@ -109,7 +110,10 @@ def _longest_block(is_in: np.ndarray, is_full: np.ndarray) -> np.ndarray:
 
 
 def is_hanging(box: np.ndarray, ink: Ink) -> bool:
-    """Whether the first line in a box (4,) begins left of the others, which begin at one place, or again at its own."""
+    """Whether the first line in a box (4,) begins left of the others, which begin at one place, or again at its own.
+
+    Not where all lines have one middle: a caption whose last line is shorter.
+    """
     lines = _lines_of(box, ink)
     if len(lines.lefts) < 2:
         return False
@@ -117,6 +121,9 @@ def is_hanging(box: np.ndarray, ink: Ink) -> bool:
     indents = lines.lefts - lines.lefts.min()
     indented = indents[1:][indents[1:] > MIN_INDENT * height]
     if indents[0] >= MAX_FLUSH * height or len(indented) < MIN_INDENTED * (len(indents) - 1):
+        return False
+    middles = (lines.lefts + lines.rights) / 2
+    if np.ptp(middles) < CENTRED * height:
         return False
     usual = float(np.median(indented))
     is_alike = np.abs(indented - usual) < SAME_INDENT * height

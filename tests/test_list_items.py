@@ -73,15 +73,17 @@ def test_items_apart_are_no_list():
 
 
 def test_paragraphs_headings_and_verse_are_no_items():
-    """An indented first line, a line alone, lines that begin anywhere, lines set far in; no ink."""
+    """An indented first line, a line alone, lines that begin anywhere, lines set far in, a centred caption; no ink."""
     picture = blank_page()
     print_paragraph(picture, 100, 5)
     print_line(picture, 200)
     for line, left in enumerate((0, 20, 45, 31)):
         print_line(picture, 300 + line * PITCH, LEFT + left)
     print_item(picture, 400, 3, indent=80)
+    for line, inset in enumerate((0, 24)):
+        print_line(picture, 500 + line * PITCH, LEFT + inset, RIGHT - inset)
     ink = find_ink(picture)
-    for first, num_lines in ((100, 5), (200, 1), (300, 4), (400, 3), (600, 3)):
+    for first, num_lines in ((100, 5), (200, 1), (300, 4), (400, 3), (500, 2), (600, 3)):
         assert not is_hanging(np.array(box_of(first, num_lines)), ink)
 
 
