@@ -24,10 +24,13 @@ MIN_SIDE = 1.0  # pixels; thinner boxes hold nothing
 
 # A box of the class on the left is a part of a better one of a class on the right, as is any of the same class.
 PARTS = {"text": ("list", "table", "figure"), "title": ("list", "table")}
-# IoU whatever the classes; inside a better box of its class; inside its whole; around several better boxes.
-RULES = ("double", "nested", "part", "around")
+# IoU whatever the classes; inside a better box of its class; inside its whole; through a better text; around several
+# better boxes.
+RULES = ("double", "nested", "part", "cutting", "around")
+FLOATS, LINES = ("table", "figure"), ("text", "title", "list")
+MIN_CUT, MAX_CUT = 0.2, 0.8  # of a better text, title or list in a table or figure, between which that cuts it
 MAX_FILLED = 0.5  # of a text, title or list by better boxes inside it, above which those are the regions
-NO_WHOLES = ("text", "title", "list")  # tables and figures may well be around others: cells, panels
+NO_WHOLES = LINES  # tables and figures may well be around others: cells, panels
 MIN_INSIDE = 0.8  # of a box in another, from which it helps to fill it
 
 
@@ -47,8 +50,9 @@ def clean(
     A box goes if it is empty or scores below `min_score` (one for all, or by class name; a class left out has 0), or if
     a kept box with a higher score overlaps it by more than `max_iou` ("double"), or holds at least
     `min_nested` of it and has the same class ("nested"), or `min_contained` and a class that it is a part of ("part",
-    see PARTS). So does a text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule
-    that is not among `rules` is off. Boxes below MIN_JUDGED, which AP counts and few people see, go only before better
+    see PARTS). So does a table or figure with only a part of a better text, title or list in it ("cutting"), and a
+    text, title or list of which several kept boxes fill more than MAX_FILLED ("around"). A rule that is not among
+    `rules` is off. Boxes below MIN_JUDGED, which AP counts and few people see, go only before better
     ones of their own class ("double", "nested"). Raises ValueError for an unknown rule or class.
     """
     unknown = set(rules) - set(RULES)
@@ -71,9 +75,12 @@ def clean(
         is_beaten |= (inside >= min_nested) & (labels[:, None] == labels[None, :])
     if "part" in rules:
         is_beaten |= (inside >= min_contained) & _is_part(labels) & is_judged
+    if "cutting" in rules:
+        is_cut = (inside.T > MIN_CUT) & (inside.T < MAX_CUT)  # the column by the row
+        is_beaten |= is_cut & _is_of(labels, FLOATS)[:, None] & _is_of(labels, LINES)[None, :] & is_judged
     filled = np.zeros((len(order), len(order)))  # (M, M) share of the row's area that the column fills
     if "around" in rules:
-        filled = _filled(boxes) * np.isin(labels, [label_by_name(name).id for name in NO_WHOLES])[:, None]
+        filled = _filled(boxes) * _is_of(labels, NO_WHOLES)[:, None]
         filled = filled * is_judged
     kept: list[int] = []
     for index in range(len(order)):
@@ -115,6 +122,11 @@ def _thresholds(min_score: float | Mapping[str, float]) -> np.ndarray:
     return thresholds
 
 
+def _is_of(labels: np.ndarray, names: Collection[str]) -> np.ndarray:
+    """Whether each label is of one of these classes. (M,) -> (M,) bool."""
+    return np.isin(labels, [label_by_name(name).id for name in names])
+
+
 def _filled(boxes: np.ndarray) -> np.ndarray:
     """Share of each row's area that each column's box fills, where most of that box is inside. (M, 4) -> (M, M)."""
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
@@ -126,6 +138,5 @@ def _is_part(labels: np.ndarray) -> np.ndarray:
     """Whether a region of the row's class may be a part of one of the column's. (M,) -> (M, M) bool."""
     allowed = np.zeros((len(labels), len(labels)), dtype=bool)
     for part, wholes in PARTS.items():
-        whole_ids = [label_by_name(whole).id for whole in wholes]
-        allowed |= (labels[:, None] == label_by_name(part).id) & np.isin(labels, whole_ids)[None, :]
+        allowed |= (labels[:, None] == label_by_name(part).id) & _is_of(labels, wholes)[None, :]
     return allowed

@@ -158,3 +158,22 @@ def test_a_list_around_better_regions_is_none_of_its_own():
     assert clean(boxes[[0, 3]], labels[[0, 3]], scores[[0, 3]]).tolist() == [0, 1]  # one paragraph does not fill it
     labels[3] = FIGURE
     assert clean(boxes, labels, scores).tolist() == [0, 1, 2, 3]  # a figure may have captions, panels
+
+
+@pytest.mark.parametrize(
+    ("label", "bottom", "score", "is_kept"),
+    [
+        (FIGURE, 150, 0.8, False),  # through the paragraph
+        (TABLE, 150, 0.8, False),
+        (FIGURE, 115, 0.8, True),  # only touches it
+        (FIGURE, 195, 0.8, True),  # around nearly all of it
+        (FIGURE, 150, 0.95, True),  # surer than it
+        (FIGURE, 150, 0.35, True),  # what few people see goes before its own class only
+        (LIST, 150, 0.8, True),
+    ],
+)
+def test_figures_and_tables_do_not_cut_better_texts(label, bottom, score, is_kept):
+    boxes = np.array([[50.0, 100, 250, 200], [0, 0, 300, bottom]])
+    labels = np.array([TEXT, label])
+    assert (1 in clean(boxes, labels, np.array([0.9, score]))) == is_kept
+    assert 1 in clean(boxes, labels, np.array([0.9, score]), rules=set(RULES) - {"cutting"})
