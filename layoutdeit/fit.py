@@ -16,7 +16,7 @@ from layoutdeit.geometry import containment, iou
 from layoutdeit.ink import Ink, find_ink, runs, share_of_ink, span
 from layoutdeit.labels import label_by_name
 from layoutdeit.list_items import find_lists, without_paragraphs
-from layoutdeit.paragraphs import CROSSED, MAX_PRINT, mend_paragraphs
+from layoutdeit.paragraphs import MAX_PRINT, mend_paragraphs
 from layoutdeit.print_lines import INK_MARGIN, MIN_LINE, baselines_of, find_lines, rows_of_text
 
 # Pixels at ink.REFERENCE_SIDE.
@@ -45,7 +45,7 @@ CAPTION_INSIDE = 0.8  # of its height, at least
 CAPTION_LEFT = 0.4  # of the figure's height that must be left
 
 # A title at the upper or lower end of a text is no part of it.
-HEADING_SCORE = 0.5
+HEADING_SCORE, HEADED_SCORE = 0.5, 0.3  # of the title, of the text
 HEADING_SURE = 0.8  # of the text's score, at least
 HEADING_INSIDE = 0.6  # of the title in the text; of its height that is at most beyond it, to the text's end
 HEADING_REST = 1.6  # of its height, at least, that the text has
@@ -120,7 +120,7 @@ def without_headings(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) 
     """Boxes (N, 4), texts cut where a title at their upper or lower end is hardly less sure than they are."""
     cut = boxes.copy()
     titles = np.flatnonzero((labels == TITLE) & (scores >= HEADING_SCORE) & np.isfinite(boxes).all(axis=1))
-    texts = np.flatnonzero((labels == TEXT) & (scores >= FLOAT_SCORE) & np.isfinite(boxes).all(axis=1))
+    texts = np.flatnonzero((labels == TEXT) & (scores >= HEADED_SCORE) & np.isfinite(boxes).all(axis=1))
     inside = containment(boxes[titles], boxes[texts])  # (titles, texts)
     for title, text in zip(*np.nonzero(inside >= HEADING_INSIDE), strict=True):
         top, bottom = boxes[titles[title], (1, 3)]
@@ -210,11 +210,11 @@ def _fit_rows(box: np.ndarray, label: int, ink: Ink) -> np.ndarray:
 def _within_rules(box: np.ndarray, ink: Ink) -> np.ndarray:
     """The highest part of a box of text that no ruled line crosses: a table's lines end what is above the table."""
     x0, y0, x1, y1 = box
-    shared = np.minimum(ink.rules[:, 2], x1) - np.maximum(ink.rules[:, 0], x0)
-    crosses = (shared >= CROSSED * (x1 - x0)) & (ink.rules[:, 1] > y0) & (ink.rules[:, 3] < y1)
-    if not crosses.any():
+    rules = ink.rules_across(x0, x1)
+    rules = rules[(rules[:, 1] > y0) & (rules[:, 3] < y1)]
+    if len(rules) == 0:
         return box
-    edges = np.sort([y0, *ink.rules[crosses][:, (1, 3)].mean(axis=1), y1])
+    edges = np.sort([y0, *rules[:, (1, 3)].mean(axis=1), y1])
     part = int(np.argmax(np.diff(edges)))
     return np.array([x0, edges[part], x1, edges[part + 1]])
 

@@ -15,6 +15,7 @@ MIN_CONTRAST = 45  # grey levels of 255 below the paper that make a pixel ink
 PAPER_PERCENTILE = 80  # of the grey levels of a page: most of a page is paper
 RULE_LENGTH = 0.1  # of the page's width; shorter lines are dashes, fractions, underlined words
 RULE_THICKNESS = 4  # px
+CROSSED = 0.7  # of a stretch that a ruled line spans, from which it parts what is above and below
 RULE_OVERLAP = 0.7  # of the longer of two runs, above which the lower one goes on with the same rule
 
 
@@ -43,6 +44,11 @@ class Ink:
     def columns(self, y0: int, y1: int) -> np.ndarray:
         """Ink pixels of each column between the rows y0 and y1 -> (W,)."""
         return self.along_y[y1] - self.along_y[y0]
+
+    def rules_across(self, x0: float, x1: float) -> np.ndarray:
+        """The ruled lines (R, 4) that span most of the stretch x0..x1: no text goes on beyond them."""
+        shared = np.minimum(self.rules[:, 2], x1) - np.maximum(self.rules[:, 0], x0)
+        return self.rules[shared >= CROSSED * (x1 - x0)]
 
 
 def find_ink(picture: np.ndarray) -> Ink:

@@ -13,8 +13,7 @@ import numpy as np
 
 from layoutdeit.ink import Ink
 from layoutdeit.labels import label_by_name
-from layoutdeit.paragraphs import EM
-from layoutdeit.print_lines import Lines, read_lines
+from layoutdeit.print_lines import EM, Lines, read_lines
 
 MIN_ASKED = 0.3  # score of texts that are looked at
 MIN_PART = 0.5  # score of lists that are parts of a longer one

@@ -13,20 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from layoutdeit.ink import Ink, share_of_ink, span
-from layoutdeit.print_lines import INK_MARGIN, baselines_of, read_lines, rows_of_text
+from layoutdeit.print_lines import EM, INK_MARGIN, baselines_of, read_lines, rows_of_text
 
 MIN_SURE = 0.5  # score of boxes that are asked and moved
 MAX_PRINT = 0.5  # of a box of text that is ink; more, and it is a shaded panel, whose lines cannot be told
 
 # Pixels at ink.REFERENCE_SIDE.
-EM = 14  # about one line of print
 GUTTER = 8  # beside a column that must be white, or the line is one of a wider column
 
 REACH = 8  # EMs above and below a column's texts where lines are looked for
 LEFT_SLACK, SINGLE_SLACK = 1.5, 4.0  # EMs from a column's left edge to that of its texts, and of its single lines
 MAX_RAGGED = 0.15  # of a column's width, by which a text in it of several lines may be narrower
 SINGLE_LINE = 1.8  # EMs of height below which a text is a single line
-CROSSED = 0.7  # of a text's width that a ruled line spans, and it is the end of the text
 MIN_OWN = 0.5  # of a line's width in a box, from which it is one of its lines
 MIN_FOREIGN = 0.3  # the same for a box that no text is meant to be joined across
 
@@ -132,8 +130,7 @@ def _read_column(boxes: np.ndarray, members: list[int], others: np.ndarray, ink:
         return None
     pitch = float(np.median(inside))
     is_foreign = (shares[:, others] > MIN_FOREIGN).any(axis=1) | (is_wider & ~owners.any(axis=1))
-    spans = np.minimum(ink.rules[:, 2], x1) - np.maximum(ink.rules[:, 0], x0) >= CROSSED * (x1 - x0)
-    rules = ink.rules[spans, 1]
+    rules = ink.rules_across(x0, x1)[:, 1]
     is_ruled = ((tops[:-1, None] < rules) & (rules < baselines[1:, None])).any(axis=1)  # (L - 1,)
     goes_on = (steps >= SAME_PITCH[0] * pitch) & (steps <= SAME_PITCH[1] * pitch) & ~is_foreign[:-1] & ~is_ruled
     run = np.concatenate([[0], np.cumsum(~goes_on)])
@@ -166,7 +163,8 @@ def _assign(column: _Column, breaks: np.ndarray) -> np.ndarray:
     num_owners = column.owners.sum(axis=1)
     owner = np.where(num_owners == 1, column.owners.argmax(axis=1), -1)
     for lines in _runs(column):
-        for paragraph in np.split(lines, np.flatnonzero(breaks[lines[1:]]) + 1):
+        paragraphs = np.split(lines, np.flatnonzero(breaks[lines[1:]]) + 1)
+        for paragraph in paragraphs:
             owned = column.owners[paragraph]  # (P, N)
             votes = np.where(num_owners[paragraph] == 1, 1.0, CONTESTED) @ owned
             is_contested = num_owners[paragraph] > 1
@@ -178,7 +176,7 @@ def _assign(column: _Column, breaks: np.ndarray) -> np.ndarray:
             for line in range(known[0] + 1, len(paragraph)):
                 if owner[paragraph[line]] < 0:
                     owner[paragraph[line]] = owner[paragraph[line - 1]]
-        for paragraph in np.split(lines, np.flatnonzero(breaks[lines[1:]]) + 1):
+        for paragraph in paragraphs:
             _call_back_strays(owner, paragraph, lines)
     return owner
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from layoutdeit.ink import Ink, runs, span
 
+EM = 14  # about one line of print with the white to the next
 MIN_LINE = 3  # lower marks are dirt, rules or dots, not lines of print
 MIN_TOUCHING = 4  # the same for lines that touch others, tails in heads
 WINDOW = 10  # rows above and below, of which the fullest tell whether a row is a valley between two lines

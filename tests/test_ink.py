@@ -58,3 +58,13 @@ def test_rules_are_long_and_thin():
 def test_runs(profile: str, max_gap: int, expected: list[tuple[int, int]]):
     starts, ends = runs(np.array([mark == "1" for mark in profile], dtype=bool), max_gap=max_gap)
     assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == expected
+
+
+def test_rules_across_span_most_of_a_stretch():
+    picture = paper()
+    picture[200:202, 50:350] = 0
+    picture[300:302, 50:150] = 0
+    ink = find_ink(picture)
+    assert ink.rules_across(50, 350).tolist() == [[50, 200, 350, 202]]
+    assert ink.rules_across(60, 140)[:, 1].tolist() == [200, 300]
+    assert ink.rules_across(400, 500).shape == (0, 4)
