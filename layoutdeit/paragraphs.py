@@ -37,6 +37,8 @@ SHORT = 1.0  # from it, at least
 JUSTIFIED = 0.6  # of the lines end at the right edge: a short line means something
 CONTESTED = 0.4  # vote of a line for each of the boxes that have it
 MAX_STRAYS = 2  # lines of a paragraph that a box of the one before or after it has
+MAX_SCRAPS = 2  # lines of a paragraph that a box of their own has
+MIN_REST = 3  # times as many lines that the box with most of it has
 MIN_FLUSH_LINES = 3  # by which an indent at the foot of a column, where no line follows, is known
 
 
@@ -178,6 +180,7 @@ def _assign(column: _Column, breaks: np.ndarray) -> np.ndarray:
                     owner[paragraph[line]] = owner[paragraph[line - 1]]
         for paragraph in paragraphs:
             _call_back_strays(owner, paragraph, lines)
+            _take_in_scraps(owner, paragraph)
     return owner
 
 
@@ -194,6 +197,15 @@ def _call_back_strays(owner: np.ndarray, paragraph: np.ndarray, lines: np.ndarra
             and is_few.sum() < (owner[paragraph] == many).sum()
         ):
             owner[paragraph[is_few]] = many
+
+
+def _take_in_scraps(owner: np.ndarray, paragraph: np.ndarray) -> None:
+    """Give the box with most of a paragraph the lines of boxes that have but a few of it, and nothing else."""
+    boxes, counts = np.unique(owner[paragraph][owner[paragraph] >= 0], return_counts=True)
+    for box, count in zip(boxes, counts, strict=True):
+        is_scrap = count <= MAX_SCRAPS and counts.max() >= MIN_REST * count and (owner == box).sum() == count
+        if is_scrap:
+            owner[paragraph[owner[paragraph] == box]] = boxes[counts.argmax()]
 
 
 def _parts_of(column: _Column, index: int, owner: np.ndarray, starts: np.ndarray, box: np.ndarray) -> list[np.ndarray]:

@@ -72,6 +72,22 @@ def test_where_print_says_nothing_texts_stay():
     assert mend(picture, [])[0].shape == (0, 4)
 
 
+@pytest.mark.parametrize("scrap", [(0, 0), (0, 1), (7, 7)])
+def test_a_text_takes_in_a_line_of_its_paragraph_that_was_found_by_itself(scrap):
+    """The scrap stays where it is, inside, and goes in the clean-up. One of a third of the lines is no scrap."""
+    picture = blank_page()
+    print_paragraph(picture, 100, 8, indent=14, last=120)
+    lines = [100 + PITCH * line for line in range(8)]
+    first, last = scrap
+    boxes = [rows(lines[0 if first else last + 1], lines[first - 1 if first else 7]), rows(lines[first], lines[last])]
+    mended, origins = mend(picture, boxes)
+    assert origins == [0, 1]
+    np.testing.assert_allclose(mended[0], rows(lines[0], lines[7]), atol=1.0)
+    np.testing.assert_allclose(mended[1], boxes[1], atol=1.0)
+    half = [rows(lines[0], lines[2]), rows(lines[3], lines[7])]
+    np.testing.assert_allclose(mend(picture, half)[0], half, atol=1.0)
+
+
 def test_lines_beyond_another_box_or_further_off_are_not_taken():
     """A title between, a wider line, print in another pitch."""
     picture, lines = two_paragraphs()
