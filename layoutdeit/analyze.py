@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from backbone.usage import report_interruption
 from layoutdeit.analyzer import DEFAULT_SCORE, LayoutAnalyzer, checked_score
+from layoutdeit.engines import PRECISIONS
 
 if TYPE_CHECKING:
     from layoutdeit.batch import Input, Results
@@ -145,9 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="name of a model, or its file [the shipped one]")
     parser.add_argument("--engine", choices=("torchvision", "detectron2"), default="torchvision")
     parser.add_argument("--device", help="torch device [cuda where there is one, otherwise cpu]")
-    parser.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="arithmetic [%(default)s]"
-    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="arithmetic [%(default)s]")
     parser.add_argument("--score", type=float, default=DEFAULT_SCORE, help="lowest score shown, 0 to 1 [%(default)s]")
     add_options(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only failures")

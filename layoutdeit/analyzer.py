@@ -61,7 +61,7 @@ class LayoutAnalyzer:
         """Load a model by name or file, by default the shipped one.
 
         `device` is a torch device, by default "cuda" where there is one; regions below `score` (0..1) are left out.
-        `precision` is "fp32", "bf16", or "auto" for the one that this machine multiplies faster (docs/speed.md).
+        `precision` is "fp32", "bf16", "int8" or "auto" for the one that this machine multiplies faster (docs/speed.md).
         Raises ValueError or FileNotFoundError where there is no such model or device, ImportError where the engine is
         missing.
         """

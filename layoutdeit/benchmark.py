@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.usage import at_least, check_writable, checking_usage, report, usable_device
+from layoutdeit.engines import PRECISIONS
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the DeiT-B detector of arXiv:2203.02378 at 800 px, random weights",
     )
-    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="arithmetic of ours [%(default)s]")
+    add("--precision", choices=PRECISIONS, default="auto", help="arithmetic of ours [%(default)s]")
     add("--threads", type=at_least(1), metavar="N", help="of torch [one per core]")
     add("--device", help="torch device [cuda where there is one, otherwise cpu]")
     add("--pages", type=Path, default=SAMPLE, metavar="DIR|FILE", help="documents to analyse [the sample paper]")
@@ -136,7 +137,7 @@ def _subject(options: argparse.Namespace, device: torch.device) -> Subject:
     config = DetectorConfig()
     detector = build_detector(config).to(device).eval()
     state = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-    precision = chosen_precision(options.precision, device=device, engine="torchvision")
+    precision = chosen_precision(options.precision, detector, device)
     prepare_to_predict(detector, precision)
     return Subject(detector, config, ModelInfo("DeiT-B detector, random weights", "", "torchvision", precision), state)
 

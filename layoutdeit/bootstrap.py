@@ -48,6 +48,26 @@ def ap_intervals(evaluator: COCOeval, *, num_resamples: int, seed: int = 0) -> d
 
     None for a class without regions.
     """
+    draws = _resampled(evaluator, num_resamples, seed)
+    return {name: _interval(values[~np.isnan(values)]) for name, values in draws.items()}
+
+
+def ap_gain_intervals(
+    evaluator: COCOeval, baseline: COCOeval, *, num_resamples: int, seed: int = 0
+) -> dict[str, Interval | None]:
+    """The same of AP minus the AP of other detections on the same pages, each resample having the same pages of both.
+
+    ValueError where the pages are others.
+    """
+    if list(evaluator.params.imgIds) != list(baseline.params.imgIds):
+        raise ValueError("detections on different pages cannot be compared page by page")
+    draws, others = (_resampled(each, num_resamples, seed) for each in (evaluator, baseline))
+    gains = {name: values - others[name] for name, values in draws.items()}
+    return {name: _interval(values[~np.isnan(values)]) for name, values in gains.items()}
+
+
+def _resampled(evaluator: COCOeval, num_resamples: int, seed: int) -> dict[str, np.ndarray]:
+    """AP of each resample, "overall" and by class, (num_resamples,) each; NaN where it has no region."""
     classes = class_matches(evaluator)
     num_pages = len(evaluator.params.imgIds)
     rng = np.random.default_rng(seed)
@@ -58,8 +78,7 @@ def ap_intervals(evaluator: COCOeval, *, num_resamples: int, seed: int = 0) -> d
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of classes that a resample has none of
         columns = {"overall": np.nanmean(draws, axis=1)}
-    columns |= {label.name: column for label, column in zip(LABELS, draws.T, strict=True)}
-    return {name: _interval(values[~np.isnan(values)]) for name, values in columns.items()}
+    return columns | {label.name: column for label, column in zip(LABELS, draws.T, strict=True)}
 
 
 def class_matches(evaluator: COCOeval) -> list[ClassMatches]:

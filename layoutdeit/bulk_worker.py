@@ -74,6 +74,8 @@ class BulkWorker:
         InterruptedError after `stop`.
         """
         request = {**asdict(self._choice), "index": self._index}
+        if self.expected is not None:
+            request["precision"] = self.expected[0].precision  # "auto" is decided once
         for tries_left in reversed(range(LOAD_TRIES)):
             try:
                 answer = self._placed().ask({"verb": "load", **request}, seconds=LOAD_S).header

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.config import PRECISIONS as AUTOCAST_PRECISIONS
 from backbone.usage import at_least, check_writable, checking_usage, report, report_interruption
-from layoutdeit.engines import ENGINES
+from layoutdeit.engines import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from layoutdeit.publaynet import PageDataset
     from layoutdeit.weights import LoadedModel
 
-CAST_PRECISIONS = ("fp32", "bf16", "auto")  # weights as an analysis has them: engines/precision.py
+DEFAULT_RESAMPLES = 200
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         from layoutdeit.publaynet import PageDataset, read_annotations
         from layoutdeit.weights import load_model
 
-        is_cast = options.precision in CAST_PRECISIONS
+        is_cast = options.precision in PRECISIONS
         fabric = open_fabric("32-true" if is_cast else options.precision, options.devices)
         precision = options.precision if is_cast else "fp32"
         loaded = load_model(options.model, engine=options.engine, device=fabric.device, precision=precision)
@@ -90,13 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-masks", action="store_true", help="boxes only: quicker")
     add("--no-fit", action="store_true", help="the network's own boxes, not moved to the ink of the page")
     add("--detections", type=Path, metavar="FILE", help="write what was found as COCO results")
+    add("--baseline", type=Path, metavar="FILE", help="--detections of another run on these pages: print what differs")
     add("--ablate", action="store_true", help="AP and overlaps with and without each clean-up rule")
     add("--gallery", type=Path, metavar="FILE", help="write the worst pages, drawn, as one HTML file")
     add("--gallery-pages", type=at_least(1), default=40, metavar="N")
     add(
         "--bootstrap",
         type=at_least(0),
-        default=200,
+        default=DEFAULT_RESAMPLES,
         metavar="N",
         help="resamples of pages for intervals of AP; 0: none",
     )
@@ -112,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--precision",
         default="32-true",
-        choices=(*AUTOCAST_PRECISIONS, *CAST_PRECISIONS),
-        help="32-true, bf16-mixed, 16-mixed; or auto, bf16, fp32: as analyze has it",
+        choices=(*AUTOCAST_PRECISIONS, *PRECISIONS),
+        help="32-true, bf16-mixed, 16-mixed; or auto, bf16, int8, fp32: as analyze has it",
     )
     return parser
 
@@ -131,6 +132,8 @@ def _check_paths(options: argparse.Namespace) -> None:
         raise FileNotFoundError(f"no folder {options.images}: give that of the pictures that the annotations name")
     for path in filter(None, (options.output, options.detections, options.gallery)):
         check_writable(path)
+    if options.baseline:
+        _read_baseline(options.baseline)
 
 
 def _progress(fabric: Fabric) -> Any:
@@ -156,7 +159,7 @@ def _report(
     seconds: float,
 ) -> None:
     """Turn detections into numbers: print them and write the files asked for."""
-    from layoutdeit.bootstrap import CONFIDENCE, ap_intervals
+    from layoutdeit.bootstrap import CONFIDENCE, ap_gain_intervals, ap_intervals
     from layoutdeit.coco_eval import (
         clean_results,
         format_metrics,
@@ -203,6 +206,16 @@ def _report(
         content["intervals"] = {key: value and asdict(value) for key, value in intervals.items()}
         shown = ", ".join(f"{key} {v.low:.3f} to {v.high:.3f}" for key, v in intervals.items() if v is not None)
         print(f"\nbox AP, {CONFIDENCE:.0%} intervals over pages ({options.bootstrap} resamples): {shown}")
+    if options.baseline:
+        other = match_detections(truth, _read_baseline(options.baseline), image_ids=found.image_ids)
+        gains = ap_gain_intervals(matches["raw"][0], other, num_resamples=options.bootstrap or DEFAULT_RESAMPLES)
+        before = metrics_of(other)
+        content["gain"] = {key: value and asdict(value) for key, value in gains.items()}
+        for key, gain in gains.items():
+            if gain is not None:
+                step = tables["raw"][0][key].ap - before[key].ap
+                content["gain"][key]["AP"] = step
+                print(f"{key}: box AP {step:+.4f} to {options.baseline}, {gain.low:+.4f} to {gain.high:+.4f}, paired")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if options.detections:
@@ -211,6 +224,17 @@ def _report(
     if options.gallery:
         worst = page_scores(matches["raw"][0])[: options.gallery_pages]
         write_gallery(options.gallery, worst, dataset, found.entries, f"{name} on {options.annotations.name}")
+
+
+def _read_baseline(path: Path) -> list[dict[str, Any]]:
+    """COCO results. ValueError for a file that is none."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if all({"image_id", "category_id", "bbox", "score"} <= entry.keys() for entry in entries):
+            return entries
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise ValueError(f"{path} is no list of COCO results: give what --detections wrote")
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class ModelInfo:
     name: str
     sha256: str
     engine: str
-    precision: str = "fp32"  # or bf16
+    precision: str = "fp32"  # or bf16, int8
 
 
 @dataclass(frozen=True)

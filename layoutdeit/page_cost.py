@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from backbone.model_speed import NUM_WARM_UP, median_seconds
@@ -23,6 +24,7 @@ from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.compare_engines import compare_detections
 from layoutdeit.config import DetectorConfig
 from layoutdeit.engines.base import Detections, Detector
+from layoutdeit.engines.int8 import Int8Linear, int8_flop, is_exact
 from layoutdeit.engines.preprocess import page_input
 from layoutdeit.layout import ModelInfo
 from layoutdeit.pdf import Document
@@ -116,12 +118,13 @@ def measure(
     mask_times: list[StageTimes] = []
     turns = cycle(pages)
     images = _model_input(subject.config, image)
+    products = matrix_products(device)
     calls: dict[str, Call] = {
         "page": _watched(lambda: _analyse_all(analyzer, [next(turns)]), page_times),
         "pages": lambda: _analyse_all(analyzer, pages),
         "model": lambda: detector.predict([image]),
         "backbone": lambda: _backbone(detector, images),
-        **{f"{name} product": call for name, call in matrix_products(device).items()},
+        **{f"{name} product": call for name, call in products.items()},
     }
     if subject.config.heads.mask_layers:
         flop["mask head"] = flop_by_stage(lambda: detector.predict([image], masks=True)).get("mask head", 0)
@@ -139,7 +142,7 @@ def measure(
     times = median_seconds(calls, seconds, device)
     cpu_times = {name: statistics.median(spent[NUM_WARM_UP:]) for name, spent in cpu.items()}
 
-    rates = {name: MATRIX_FLOP / times[f"{name} product"] for name in DTYPES}
+    rates = {name: MATRIX_FLOP / times[f"{name} product"] for name in products}
     return Measured(
         stages=[
             *stage_costs(page_times[NUM_WARM_UP:], flop, rates[precision]),
@@ -172,9 +175,9 @@ def stage_costs(calls: Sequence[StageTimes], flop: Mapping[str, int], rate: floa
 
 def flop_by_stage(call: Call) -> dict[str, int]:
     """The FLOP of one call by stage."""
-    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention_flop}
+    others = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention_flop, **int8_flop()}
     with (
-        FlopCounterMode(display=False, custom_mapping=fused) as counter,
+        FlopCounterMode(display=False, custom_mapping=others) as counter,
         listen(Stopwatch(counter.get_total_flops)) as w,
     ):
         call()
@@ -188,7 +191,11 @@ def _fused_attention_flop(query: tuple, key: tuple, value: tuple, *others: objec
 def matrix_products(device: torch.device) -> dict[str, Call]:
     """By precision, a square product to be timed, of MATRIX_FLOP operations."""
     matrices = {name: torch.randn(MATRIX_SIDE, MATRIX_SIDE, device=device).to(dtype) for name, dtype in DTYPES.items()}
-    return {name: (lambda matrix=matrix: matrix @ matrix) for name, matrix in matrices.items()}
+    products: dict[str, Call] = {name: partial(torch.mm, matrix, matrix) for name, matrix in matrices.items()}
+    if device.type == "cpu" and is_exact():
+        layer = Int8Linear(nn.Linear(MATRIX_SIDE, MATRIX_SIDE, bias=False))
+        products["int8"] = partial(layer, matrices["fp32"])  # what it multiplies is rounded first
+    return products
 
 
 def agreement(ours: Detections, theirs: Detections, *, min_score: float = SURE) -> Agreement:

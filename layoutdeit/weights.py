@@ -75,14 +75,14 @@ def load_model(
     """
     from layoutdeit.engines.precision import chosen_precision, prepare_to_predict
 
-    precision = chosen_precision(precision, device=device, engine=engine)
     path = resolve_model(name_or_path)
     config, record, state = read_model_file(path)
-    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine, precision=precision)
     detector = build_detector(config, engine)
     detector.load_state_dict(state)
     detector.to(device).eval()
+    precision = chosen_precision(precision, detector, device)
     prepare_to_predict(detector, precision)
+    info = ModelInfo(name=path.stem, sha256=checked_sha256(path), engine=engine, precision=precision)
     return LoadedModel(detector, info, config, record)
 
 

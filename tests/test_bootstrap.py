@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from detector_fixtures import write_tree
 
-from layoutdeit.bootstrap import ap_intervals, average_precision, class_matches
+from layoutdeit.bootstrap import Interval, ap_gain_intervals, ap_intervals, average_precision, class_matches
 from layoutdeit.coco_eval import load_truth, match_detections, metrics_of
 from layoutdeit.labels import LABELS
 
@@ -68,6 +68,28 @@ def test_intervals_hold_the_estimate_and_shrink_with_more_pages(tree):
     width = intervals["overall"].high - intervals["overall"].low
     width_of_few = ap_intervals(few, num_resamples=200)["overall"]
     assert width_of_few.high - width_of_few.low > width
+
+
+def test_the_gain_over_other_detections_is_told_page_by_page(tree):
+    """Far more sharply than the two intervals tell it; nothing is gained over oneself."""
+    path, _ = tree
+    truth, rng = load_truth(path), np.random.default_rng(0)
+    near, far = [], []  # the same, twice as far from the truth
+    for row in json.loads(path.read_text())["annotations"]:
+        found = {"image_id": row["image_id"], "category_id": row["category_id"], "score": rng.random()}
+        shift = rng.normal(0, 2, 4)
+        near.append({**found, "bbox": (np.array(row["bbox"]) + shift).tolist()})
+        far.append({**found, "bbox": (np.array(row["bbox"]) + 2 * shift).tolist()})
+    best, worse = match_detections(truth, near), match_detections(truth, far)
+    gain = ap_gain_intervals(best, worse, num_resamples=200)["overall"]
+    step = metrics_of(best)["overall"].ap - metrics_of(worse)["overall"].ap
+    alone = ap_intervals(best, num_resamples=200)["overall"]
+    assert 0 < gain.low < step < gain.high and gain.high - gain.low < alone.high - alone.low
+    back = ap_gain_intervals(worse, best, num_resamples=200)["overall"]
+    assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low))
+    assert set(ap_gain_intervals(best, best, num_resamples=5).values()) == {Interval(0, 0)}
+    with pytest.raises(ValueError, match="different pages"):
+        ap_gain_intervals(best, match_detections(truth, far, image_ids=range(1, 7)), num_resamples=5)
 
 
 def test_no_results_and_no_regions(tree, tmp_path):

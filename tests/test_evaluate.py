@@ -10,8 +10,8 @@ import torch
 from detector_fixtures import debug_config, write_tree
 
 from layoutdeit.coco_eval import evaluate_detections
-from layoutdeit.engines import build_detector, precision
-from layoutdeit.evaluate import CAST_PRECISIONS, main
+from layoutdeit.engines import build_detector
+from layoutdeit.evaluate import main
 from layoutdeit.weights import save_model
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,22 @@ def test_evaluation_prints_a_row_per_class_and_writes_everything_asked_for(job, 
     assert found and {"image_id", "category_id", "bbox", "score", "segmentation"} <= set(found[0])
     assert content["overall"] == evaluate_detections(root / "train.json", found)["overall"].to_dict()
     assert main([*arguments, "--no-masks", "--bootstrap", "0"]) == 0
-    assert not {"mask", "intervals"} & set(read_metrics(root))
+    assert not {"mask", "intervals", "gain"} & set(read_metrics(root))
+
+
+def test_detections_of_another_run_are_what_a_gain_is_told_over(job, capsys):
+    root, arguments = job
+    agree_with_the_model(root, arguments)
+    found = json.loads((root / "found.json").read_text())
+    (root / "few.json").write_text(json.dumps([entry for number, entry in enumerate(found) if number % 18]))
+    quick = [*arguments, "--no-masks", "--bootstrap", "20"]
+    for name in ("found", "few"):
+        assert main([*quick, "--baseline", str(root / f"{name}.json")]) == 0
+        content = read_metrics(root)
+        before = evaluate_detections(root / "train.json", json.loads((root / f"{name}.json").read_text()))
+        assert content["gain"]["overall"]["AP"] == content["overall"]["AP"] - before["overall"].ap
+        assert content["gain"]["overall"]["low"] <= content["gain"]["overall"]["high"]
+    assert content["gain"]["overall"]["AP"] > 0 and "paired" in capsys.readouterr().out
 
 
 def test_missing_and_broken_pictures_are_counted_and_left_out(job, capsys):
@@ -131,6 +146,8 @@ def free_port():
         (["--devices", "0"], "--devices: expected 1 or more, got 0"),
         (["--output", "NOTE/x.json"], "x.json: "),
         (["--detections", "NOTE/x.json"], "note.txt is no folder"),
+        (["--baseline", "NOTE"], "note.txt is no list of COCO results"),
+        (["--baseline", "none.json"], "No such file or directory"),
         (["--gallery", "NOTE/deep/x.html"], "note.txt is no folder"),
     ],
 )
@@ -146,10 +163,6 @@ def test_wrong_usage_is_told_before_the_work_starts(job, capsys, monkeypatch, op
     except SystemExit as stopped:
         status = stopped.code
     assert status == 2 and said in capsys.readouterr().err
-
-
-def test_every_precision_can_be_asked_for():
-    assert set(CAST_PRECISIONS) == set(precision.PRECISIONS)
 
 
 def test_annotations_without_pages_and_pages_that_cannot_be_read_are_no_score(job, capsys):

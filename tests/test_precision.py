@@ -1,12 +1,17 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from detector_fixtures import blank_page, debug_config, page_target
 from torch import nn
 
 from layoutdeit.analyzer import LayoutAnalyzer
-from layoutdeit.engines import build_detector
-from layoutdeit.engines.precision import MULTIPLIED, PRECISIONS, chosen_precision, prepare_to_predict
+from layoutdeit.engines import PRECISIONS, build_detector
+from layoutdeit.engines.int8 import is_exact
+from layoutdeit.engines.precision import MULTIPLIED, chosen_precision, prepare_to_predict
 from layoutdeit.weights import load_model, save_model
+
+INT8 = pytest.param("int8", marks=pytest.mark.skipif(not is_exact(), reason="no exact int8 products here"))
 
 
 @pytest.fixture
@@ -25,18 +30,36 @@ def drawn_page() -> torch.Tensor:
     return page
 
 
+def a_detector(*, engine: str = "torchvision", width: int = 192) -> SimpleNamespace:
+    """What tells the precision of a detector."""
+    return SimpleNamespace(engine=engine, backbone=SimpleNamespace(dimensions=SimpleNamespace(embed_dim=width)))
+
+
 def test_unknown_precision_names_the_choices():
-    with pytest.raises(ValueError, match="fp16.*auto, fp32, bf16"):
-        chosen_precision("fp16", device="cpu", engine="torchvision")
+    with pytest.raises(ValueError, match="fp16.*auto, fp32, bf16, int8"):
+        chosen_precision("fp16", a_detector(), "cpu")
 
 
-@pytest.mark.parametrize("is_quicker", [True, False])
-def test_auto_is_what_the_processor_multiplies_faster(is_quicker, monkeypatch):
-    monkeypatch.setattr("layoutdeit.engines.precision.is_quicker_in_bf16", lambda kind: is_quicker and kind == "cpu")
-    expected = "bf16" if is_quicker else "fp32"
-    assert chosen_precision("auto", device="cpu", engine="torchvision") == expected
-    assert chosen_precision("auto", device="cpu", engine="detectron2") == "fp32"
-    assert chosen_precision("bf16", device="cpu", engine="detectron2") == "bf16"
+@pytest.mark.parametrize(
+    ("bf16", "int8", "expected"), [(True, True, "bf16"), (False, True, "int8"), (False, False, "fp32")]
+)
+def test_auto_is_what_the_processor_multiplies_faster(bf16, int8, expected, monkeypatch):
+    monkeypatch.setattr("layoutdeit.engines.precision.is_quicker_in_bf16", lambda kind: bf16 and kind == "cpu")
+    monkeypatch.setattr("layoutdeit.engines.precision.is_quicker_in_int8", lambda: int8)
+    assert chosen_precision("auto", a_detector(), "cpu") == expected
+    assert chosen_precision("auto", a_detector(), "cuda") == "fp32"
+    assert chosen_precision("auto", a_detector(width=768), "cpu") == ("bf16" if bf16 else "fp32")
+    assert chosen_precision("auto", a_detector(engine="detectron2"), "cpu") == "fp32"
+    assert chosen_precision("bf16", a_detector(engine="detectron2"), "cpu") == "bf16"
+
+
+def test_int8_is_refused_where_there_is_none(monkeypatch):
+    for device, engine in (("cuda", "torchvision"), ("cpu", "detectron2")):
+        with pytest.raises(ValueError, match="int8 is for a CPU"):
+            chosen_precision("int8", a_detector(engine=engine), device)
+    monkeypatch.setattr("layoutdeit.engines.precision.is_exact", lambda: False)
+    with pytest.raises(ValueError, match="no exact products in int8"):
+        chosen_precision("int8", a_detector(), "cpu")
 
 
 def test_only_what_is_multiplied_is_cast(model):
@@ -50,8 +73,9 @@ def test_only_what_is_multiplied_is_cast(model):
     assert detector.precision == "bf16" and load_model(model).detector.precision == "fp32"
 
 
-def test_bf16_gives_float32_results_near_those_of_fp32(model):
-    exact, quick = (load_model(model, precision=name).detector for name in ("fp32", "bf16"))
+@pytest.mark.parametrize("precision", ["bf16", INT8])
+def test_rounded_products_give_float32_results_near_those_of_fp32(model, precision):
+    exact, quick = (load_model(model, precision=name).detector for name in ("fp32", precision))
     one, other = (detector.predict([drawn_page()], masks=True)[0] for detector in (exact, quick))
     assert other.boxes.dtype == other.scores.dtype == torch.float32 and other.masks.dtype == torch.bool
     assert len(one.boxes) and one.scores[0] == pytest.approx(float(other.scores[0]), abs=0.02)
@@ -77,8 +101,8 @@ def test_layout_of_weights_changes_neither_shape_nor_value():
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
-@pytest.mark.parametrize("name", PRECISIONS)
+@pytest.mark.parametrize("name", ["auto", "fp32", "bf16", INT8])
 def test_an_analysis_says_its_arithmetic(model, name):
     analyzer = LayoutAnalyzer(model, precision=name)
-    assert analyzer.info.precision == chosen_precision(name, device="cpu", engine="torchvision")
-    assert analyzer.info.precision in ("fp32", "bf16")
+    assert analyzer.info.precision == chosen_precision(name, build_detector(debug_config()), "cpu")
+    assert analyzer.info.precision in PRECISIONS[1:]

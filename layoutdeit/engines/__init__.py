@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from layoutdeit.engines.base import Detector
 
 ENGINES = ("torchvision", "detectron2")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")  # of predictions: precision.py
 
 
 def build_detector(config: DetectorConfig, engine: str = "torchvision") -> Detector:

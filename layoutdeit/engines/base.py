@@ -57,7 +57,7 @@ class Detector(nn.Module):
     """A trainable region detector. Subclasses implement the two verbs; both accept images of differing sizes."""
 
     engine: str
-    precision = "fp32"  # of predict: fp32, or bf16 where precision.py has made it ready for that
+    precision = "fp32"  # of predict: fp32, or another that precision.py has made it ready for
 
     @property
     def backbone(self) -> VisionTransformer:
@@ -66,7 +66,7 @@ class Detector(nn.Module):
 
     def arithmetic(self) -> AbstractContextManager:
         """What predict runs under: autocast to bf16, or whatever the caller has set up."""
-        if self.precision == "fp32":
+        if self.precision != "bf16":
             return nullcontext()
         return torch.autocast(next(self.parameters()).device.type, dtype=torch.bfloat16)
 
