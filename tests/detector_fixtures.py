@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
 from layoutdeit.config import BackboneConfig, DetectorConfig, HeadConfig, InputConfig, ProposalConfig
 from layoutdeit.engines.base import Target
+from layoutdeit.engines.int8 import is_exact
 from layoutdeit.labels import LABELS
+
+INT8 = pytest.param("int8", marks=pytest.mark.skipif(not is_exact(), reason="no exact int8 products here"))
 
 # A run of that detector, six steps of two pages.
 DEBUG_RUN = """

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from detector_fixtures import debug_config
+from detector_fixtures import INT8, debug_config
 
 from layoutdeit.benchmark import main
 from layoutdeit.engines import build_detector
+from layoutdeit.engines.int8 import is_exact
 from layoutdeit.stopwatch import STAGES
 from layoutdeit.weights import save_model
 
@@ -28,7 +29,7 @@ def threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", INT8])
 def test_a_run_tells_every_stage_in_words_and_in_json(model, precision, tmp_path, capsys):
     out = tmp_path / "deep" / "speed.json"
     options = ["--model", model, "--precision", precision, "--threads", "1", "--num-pages", "2", "--seconds", "0"]
@@ -46,7 +47,7 @@ def test_a_run_tells_every_stage_in_words_and_in_json(model, precision, tmp_path
         assert (stage["flop"] > 0) == (stage["utilisation"] is not None)
     counted = {stage["name"] for stage in written["stages"] if stage["flop"]}
     assert counted == {"backbone", "pyramid", "proposals", "box head", "mask head, where asked for"}
-    assert written["pages_per_second"] > 0 and set(written["rates"]) == {"fp32", "bf16"}
+    assert written["pages_per_second"] > 0 and set(written["rates"]) == {"fp32", "bf16", *["int8"][: is_exact()]}
     assert written["page_seconds"] >= written["model_seconds"] * 0.1 and written["comparisons"] == []
 
 

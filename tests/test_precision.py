@@ -2,16 +2,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from detector_fixtures import blank_page, debug_config, page_target
+from detector_fixtures import INT8, blank_page, debug_config, page_target
 from torch import nn
 
 from layoutdeit.analyzer import LayoutAnalyzer
 from layoutdeit.engines import PRECISIONS, build_detector
-from layoutdeit.engines.int8 import is_exact
 from layoutdeit.engines.precision import MULTIPLIED, chosen_precision, prepare_to_predict
 from layoutdeit.weights import load_model, save_model
-
-INT8 = pytest.param("int8", marks=pytest.mark.skipif(not is_exact(), reason="no exact int8 products here"))
 
 
 @pytest.fixture
