@@ -26,6 +26,7 @@ NOTED = {
     "broken_outline": "outlines are broken; their boxes stand for them",
     "pages_without_boxes": "pages have no box",
     "repeated_pages": "pages repeat the id of an earlier one and are left out",
+    "pages_without_size": "pages are less than a pixel wide or high and are left out",
     "odd_categories": "categories are named otherwise than PubLayNet's",
 }
 

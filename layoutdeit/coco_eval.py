@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from layoutdeit.engines.base import Detections
 from layoutdeit.geometry import xywh_to_xyxy, xyxy_to_xywh
 from layoutdeit.labels import LABELS
-from layoutdeit.outlines import run_lengths
+from layoutdeit.outlines import check_polygons, run_lengths
 from layoutdeit.postprocess import RULES, clean
 
 # DeiT-B Mask R-CNN on PubLayNet's val split, box AP (DiT, arXiv:2203.02378, its table of PubLayNet).
@@ -59,9 +59,9 @@ def detections_to_coco(detections: Detections, image_id: int) -> list[dict[str, 
 def load_truth(annotations_path: str | Path) -> COCO:
     """Annotations as pycocotools holds them; what COCO's evaluation needs and a file may lack is filled in.
 
-    A missing iscrowd is 0, a missing area the box's, a missing or broken outline the box; a row without a box goes.
-    Categories are PubLayNet's. Annotations are numbered anew from 1: pycocotools takes equal ids for one region and a
-    match with id 0 for none.
+    A missing iscrowd is 0, a missing area the box's, a missing or broken outline the box; null is missing. A row
+    without a box goes. Categories are PubLayNet's. Annotations are numbered anew from 1: pycocotools takes equal ids
+    for one region and a match with id 0 for none.
     """
     content = json.loads(Path(annotations_path).read_text(encoding="utf-8"))
     size_of = {image["id"]: [image["height"], image["width"]] for image in content["images"]}
@@ -69,8 +69,8 @@ def load_truth(annotations_path: str | Path) -> COCO:
     for number, row in enumerate(rows, start=1):
         x, y, w, h = row["bbox"]
         row["id"] = number
-        row.setdefault("iscrowd", 0)
-        row.setdefault("area", w * h)
+        row["iscrowd"] = row.get("iscrowd") or 0
+        row["area"] = w * h if row.get("area") is None else row["area"]
         if not _is_outline(row.get("segmentation"), size_of.get(row["image_id"])):
             row["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
     categories = [{"id": label.id, "name": label.name} for label in LABELS]
@@ -159,10 +159,13 @@ def format_metrics(boxes: Metrics, masks: Metrics | None, *, published: bool = F
 
 
 def _is_outline(outline: Any, size_hw: list[int] | None) -> bool:
-    """Whether pycocotools can work with it: of broken run lengths it may never be done."""
-    if not isinstance(outline, dict):
-        return bool(outline) and all(len(polygon) >= 6 and len(polygon) % 2 == 0 for polygon in outline)
+    """Whether pycocotools can work with it: of broken run lengths, or points far out, it may never be done."""
+    if not outline:
+        return False
     try:
+        if not isinstance(outline, dict):
+            check_polygons(outline)
+            return True
         run_lengths(outline["counts"], outline["size"])
     except (KeyError, TypeError, ValueError):
         return False

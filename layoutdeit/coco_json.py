@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 
@@ -17,28 +17,30 @@ SPACE = b" \t\r\n"
 NEXT_ROW = re.compile(rb"\s*,\s*\{")
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{}]', re.DOTALL)  # a lone quote: a string that the text cuts off
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # as the arrays hold them
+
 
 class Rle(msgspec.Struct):
     """Runs of a mask, column by column, from background on; size is (height, width). counts is text when compressed."""
 
-    size: tuple[int, int]
+    size: tuple[Int64, Int64]
     counts: str | list[int]
 
 
 class ImageRow(msgspec.Struct):
     """An entry of "images"."""
 
-    id: int
+    id: Int64
     file_name: str
-    width: int
-    height: int
+    width: Int64
+    height: Int64
 
 
 class AnnotationRow(msgspec.Struct):
     """An entry of "annotations". bbox is xywh in pixels; what may be missing has a default."""
 
-    image_id: int
-    category_id: int
+    image_id: Int64
+    category_id: Int64
     bbox: list[float] | None = None
     segmentation: list[list[float]] | Rle | None = None
     iscrowd: int | bool | None = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 Outline = list[np.ndarray]
 
+MAX_PX = 1e5  # points further out are of no page, and pycocotools takes memory for every pixel on the way to them
 CORNER_TOLERANCE_PX = 0.02  # two decimals in the file: nearer corners are those of the box
 
 
@@ -25,6 +26,15 @@ def is_box(polygon: Sequence[float], box_xywh: Sequence[float] | None) -> bool:
         and min(abs(py - y), abs(py - y - h)) <= CORNER_TOLERANCE_PX
         for px, py in zip(polygon[::2], polygon[1::2], strict=True)
     )
+
+
+def check_polygons(polygons: Sequence[Sequence[float]]) -> None:
+    """ValueError unless each, x0, y0, x1, y1, ..., has three points and all are where a page may be."""
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError("a polygon needs three points, each x and y")
+        if not all(-MAX_PX <= value <= MAX_PX for value in polygon):  # nor NaN
+            raise ValueError(f"a polygon has a point more than {MAX_PX:g} px off")
 
 
 def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list[float]]:
@@ -59,7 +69,10 @@ def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list
 def run_lengths(counts: str | Sequence[int], size_hw: Sequence[int]) -> np.ndarray:
     """The lengths of a mask's runs, (R,) int64, from a list or COCO's text. ValueError unless they fill its size."""
     height, width = size_hw
-    runs = np.array(_decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    try:
+        runs = np.array(_decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    except OverflowError as error:
+        raise ValueError("a mask has a run of more pixels than can be counted") from error
     if (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"a mask of {width} x {height} pixels has runs for {runs.sum()}")
     return runs

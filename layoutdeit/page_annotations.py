@@ -18,7 +18,7 @@ import numpy as np
 from layoutdeit.annotation_report import DROPPED, MIN_SIDE_PX, NOTED, NUM_EXAMPLES, AnnotationReport
 from layoutdeit.coco_json import AnnotationRow, CategoryRow, ImageRow, Rle, read_rows
 from layoutdeit.labels import LABELS, NUM_CLASSES
-from layoutdeit.outlines import Outline, is_box, rle_polygons
+from layoutdeit.outlines import Outline, check_polygons, is_box, rle_polygons
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ class _Reader:
                 "crowd": np.fromiter((bool(row.iscrowd) for row in rows), dtype=bool, count=num),
                 "box": np.array(boxes, dtype=np.float64).reshape(-1, 4),
                 "num_polygons": num_polygons,
+                "mask_size": np.array([_mask_size(row.segmentation) for row in rows], dtype=np.int64).reshape(-1, 2),
             }
         )
 
@@ -149,9 +150,8 @@ class _Reader:
             if isinstance(outline, Rle):
                 found = rle_polygons(outline.counts, outline.size)
                 self.counts["rle"] += 1
-            elif any(len(polygon) < 6 or len(polygon) % 2 for polygon in outline):
-                raise ValueError("a polygon needs three points, each x and y")
             else:
+                check_polygons(outline)
                 found = outline
                 self.counts["polygons"] += 1
         except ValueError:
@@ -163,7 +163,9 @@ class _Reader:
     def finish(self) -> tuple[dict[str, np.ndarray], AnnotationReport]:
         images = {image[0]: image for image in reversed(self.images)}  # the first of each id stays
         self._note("repeated_pages", len(self.images) - len(images), [])
-        images = [images[image_id] for image_id in sorted(images)]
+        sizeless = sorted(image_id for image_id, image in images.items() if min(image[2:]) < 1)
+        self._note("pages_without_size", len(sizeless), [f"image {image_id}" for image_id in sizeless[:NUM_EXAMPLES]])
+        images = [images[image_id] for image_id in sorted(images.keys() - sizeless)]
         image_ids = np.array([image[0] for image in images], dtype=np.int64)
         sizes_wh = np.array([image[2:] for image in images], dtype=np.int64).reshape(-1, 2)
         names = [image[1] for image in images]
@@ -195,6 +197,11 @@ class _Reader:
         offsets = np.searchsorted(pages[order], np.arange(len(images) + 1))
         self._note_rows("pages_without_boxes", image_ids, np.diff(offsets) == 0)
         first_polygon = np.cumsum(rows["num_polygons"], dtype=np.int64) - rows["num_polygons"]
+        is_misfit = (rows["mask_size"] > 0).all(1) & is_known & (rows["mask_size"] != frames[:, ::-1]).any(1)
+        is_misfit &= rows["num_polygons"] > 0
+        self._note_rows("broken_outline", rows["image_id"], is_misfit)
+        self.counts["rle"] -= int(is_misfit.sum())
+        rows["num_polygons"][is_misfit] = 0
         arrays = {
             "image_ids": image_ids,
             "name_bytes": np.frombuffer(b"".join(names), dtype=np.uint8),
@@ -230,6 +237,11 @@ class _Reader:
             known.extend(example for example in examples if len(known) < NUM_EXAMPLES and example not in known)
 
 
+def _mask_size(outline: list[list[float]] | Rle | None) -> tuple[int, int]:
+    """Height and width of the picture that a run-length mask is of; 0 for any other outline."""
+    return outline.size if isinstance(outline, Rle) else (0, 0)
+
+
 def _concatenate(columns: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """One array per column; no annotations at all give empty ones."""
     empty = {
@@ -238,5 +250,6 @@ def _concatenate(columns: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         "crowd": np.empty(0, bool),
         "box": np.empty((0, 4)),
         "num_polygons": np.empty(0, np.int32),
+        "mask_size": np.empty((0, 2), np.int64),
     }
     return {name: np.concatenate([nothing, *(part[name] for part in columns)]) for name, nothing in empty.items()}

@@ -102,7 +102,9 @@ def test_what_a_file_lacks_is_filled_in(tmp_path):
     whole = [evaluate_detections(path, results, iou_type=kind) for kind in ("bbox", "segm")]
     content = json.loads(path.read_text())
     for number, row in enumerate(content["annotations"]):
-        del row["iscrowd"], row["area"]
+        row["iscrowd"] = row["area"] = None
+        if number % 2:
+            del row["iscrowd"], row["area"]
         row["segmentation"] = [None, [], [[1, 2]]][number % 3]
     del content["annotations"][0]["segmentation"]
     content["categories"] = []

@@ -58,6 +58,7 @@ def test_empty_lists_give_no_rows(tmp_path):
         ('{"images": []}', 'no key "annotations"'),
         ('{"images": [{"id": 1}], "annotations": []}', "file_name"),
         ('{"images": [{"id": "x", "file_name": "a", "width": 1, "height": 1}], "annotations": []}', "Expected `int`"),
+        (f'{{"images": [{{"id": {2**70}, "file_name": "a", "width": 1, "height": 1}}]}}', "nteger|int"),
         ('{"images": null, "annotations": []}', r"expected '\['"),
         ('{"images": [], "annotations": [{"image_id": 1, "category_id": 2,}]}', "malformed"),
         ('{images: [], "annotations": []}', "expected a key"),

@@ -7,6 +7,7 @@ from detector_fixtures import write_tree
 
 from layoutdeit.annotation_cache import read_annotations
 from layoutdeit.annotation_report import DROPPED, NOTED
+from layoutdeit.coco_eval import load_truth
 from layoutdeit.page_annotations import parse_annotations
 
 CATEGORIES = [{"id": 1, "name": "text"}]
@@ -56,6 +57,7 @@ def test_everything_odd_is_handled_and_counted_once(tmp_path):
         {"id": 7, "file_name": "é.jpg", "width": 100, "height": 50},
         {"id": 7, "file_name": "again.jpg", "width": 10, "height": 10},
         {"id": 3, "file_name": "sub/b.jpg", "width": 20, "height": 30},
+        {"id": 5, "file_name": "flat.jpg", "width": 20, "height": 0},
     ]
     categories = [{"id": 1, "name": "text"}, {"id": 3, "name": "table"}]
     annotations = read_annotations(write_coco(tmp_path / "a.json", rows, images=images, categories=categories))
@@ -75,6 +77,7 @@ def test_everything_odd_is_handled_and_counted_once(tmp_path):
         "broken_outline": 1,
         "pages_without_boxes": 1,
         "repeated_pages": 1,
+        "pages_without_size": 1,
         "odd_categories": 1,
     }
     assert annotations.num_dropped == 10 and report.num_boxes == 3 and report.num_rows == 13
@@ -82,6 +85,25 @@ def test_everything_odd_is_handled_and_counted_once(tmp_path):
     assert "2 annotations belong to no page of the file: left out (image 99, ...)" in text
     assert "3 'table', expected 'list'" in text
     assert len(report.lines()) == 1 + len(DROPPED) + len(NOTED)
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        {"size": [25, 50], "counts": [50, 3, 47, 3, 1147]},  # of another picture
+        {"size": [50, 100], "counts": "o" * 200 + "0"},
+        {"size": [50, 100], "counts": [2**70]},
+        [[2, 2, 30, 2, 1e8, 12]],
+        [[2, 2, 30, 2, -1e300, 12]],
+    ],
+)
+def test_a_box_stands_for_an_outline_that_cannot_be_drawn(tmp_path, outline):
+    path = write_coco(tmp_path / "a.json", [row([2, 2, 28, 23], segmentation=outline)])
+    annotations = read_annotations(path)
+    assert annotations.outline(0) == [] and annotations.report.problems["broken_outline"] == 1
+    assert annotations.report.num_rle == annotations.report.num_polygons == 0
+    truth = load_truth(path)
+    assert truth.dataset["annotations"][0]["segmentation"] == [[2, 2, 30, 2, 30, 25, 2, 25]]  # evaluation agrees
 
 
 def test_outlines_come_back_as_they_were(tmp_path):
