@@ -118,6 +118,8 @@ def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledIm
     num_classes, names = classifier.dimensions.num_classes, classifier.class_names
     if num_classes == 0:
         raise ValueError("the model has no head: only a classifier can be evaluated")
+    if names:  # trained for more classes than its data had
+        names += tuple(f"class {index}" for index in range(len(names), num_classes))
     index_of = {name: index for index, name in enumerate(names)}
     if index_of and index_of.keys() >= set(images.class_names):
         indices = np.array([index_of[name] for name in images.class_names], dtype=np.int64)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
@@ -62,6 +63,15 @@ class ProposalConfig:
             check_range(f"proposals.{name}", getattr(self, name), 0, 1)
         for name in ("anchors_per_image", "train_candidates", "train_proposals", "candidates", "proposals"):
             check_range(f"proposals.{name}", getattr(self, name), 1)
+        if self.negative_iou > self.positive_iou:
+            raise ValueError(
+                f"proposals.negative_iou must not be above proposals.positive_iou ({self.positive_iou}), "
+                f"got {self.negative_iou}"
+            )
+        for name in ("anchor_sizes", "aspect_ratios"):
+            values = getattr(self, name)
+            if not values or not all(0 < value < math.inf for value in values):
+                raise ValueError(f"proposals.{name} needs numbers above 0, got {list(values)}")
 
 
 @dataclass

@@ -33,7 +33,10 @@ def save_model(
     *,
     precision: str = "float16",
 ) -> None:
-    """Write a model file, atomically. precision: of PRECISIONS; half for trained weights, converted ones keep all."""
+    """Write a model file, atomically. precision: of PRECISIONS; half for trained weights, converted ones keep all.
+
+    Weights too large for half precision are written in float32, all of them.
+    """
     import torch
     from safetensors.torch import save
 
@@ -49,7 +52,9 @@ def save_model(
         "record": json.dumps(record),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    cast = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    if all(torch.equal(cast[name].isfinite(), tensor.isfinite()) for name, tensor in tensors.items()):
+        tensors = cast
     save_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from layoutdeit.validation import Validation
 
 log = logging.getLogger(__name__)
+
+PLACES = frozenset(("pdfs", "trees"))  # what corpus.json names by its path
 CHECKPOINT_NAME = "checkpoint.pt"
 MODEL_NAME = "model.safetensors"
 
@@ -252,8 +254,6 @@ def _record(
     """How the model was made, for its file; what it started from has seen is part of what it has seen."""
     import torch
 
-    corpus_path = Path(config.data.root) / "corpus.json"
-    corpus = json.loads(corpus_path.read_text(encoding="utf-8")) if corpus_path.is_file() else None
     settings = asdict(config)
     del settings["detector"], settings["output_dir"], settings["data"]["root"]  # kept beside it, or of this machine
     settings["init_from"] = Path(config.init_from).name
@@ -261,11 +261,25 @@ def _record(
         "date": time.strftime("%Y-%m-%d"),
         "pages_seen": config.num_steps * config.batch_size,
         "settings": settings,
-        "corpus": corpus,
+        "corpus": _corpus_record(Path(config.data.root) / "corpus.json"),
         "validation": metrics,
         "started_from": earlier_record,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
     }
+
+
+def _corpus_record(path: Path) -> dict[str, Any] | None:
+    """How the pages were made, without the folders of this machine; None where that is not told, or not readable."""
+    try:
+        splits = json.loads(path.read_text(encoding="utf-8"))
+        for origin in splits.values():
+            origin.update({key: [Path(place).name for place in origin[key]] for key in PLACES & origin.keys()})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # a run that has ended must not lose its model
+        log.warning("%s cannot be read, the model's record is without it: %s", path, error)
+        return None
+    return splits
 
 
 if __name__ == "__main__":

@@ -195,6 +195,12 @@ def test_classes_are_matched_by_name():
     assert with_labels_of(debug_classifier(("cat", "dog", "newt")), unnamed).labels.tolist() == [2, 0]
 
 
+def test_classes_that_the_training_data_had_not_have_names_too():
+    classifier = replace(debug_classifier(("cat", "dog", "newt")), class_names=("cat", "dog"))
+    found = with_labels_of(classifier, labelled(("dog",), [0]))
+    assert found.labels.tolist() == [1] and found.class_names == ("cat", "dog", "class 2")
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hostile_inputs import pdf_of, stream
 from page_records import read_records
 from test_corpus_structure_tree import element, tagged_pdf, words
 
+from layoutdeit.annotation_cache import read_annotations
 from layoutdeit.corpus.annotate import annotate_pdfs
 from layoutdeit.corpus.annotation_process import AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
+from layoutdeit.corpus.merge import merge_trees
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,6 +88,37 @@ def test_broken_pages_leave_the_others(tmp_path: Path):
     report = annotate_pdfs([tmp_path / "half.pdf"], tmp_path / "tree")
     assert report.num_pages == 1 and not report.skipped
     assert [number for _, number, _ in report.left_out] == [2]
+
+
+def test_pictures_of_a_merged_tree_stay_when_a_pdf_is_annotated_anew(tmp_path: Path):
+    (tmp_path / "good.pdf").write_bytes(good_pdf())
+    annotate_pdfs([tmp_path / "good.pdf"], tmp_path / "mine")
+    merge_trees([tmp_path / "mine"], tmp_path / "both")
+    [merged] = (tmp_path / "both" / "train").rglob("*.jpg")
+    before = merged.read_bytes()
+    (tmp_path / "good.pdf").write_bytes(good_pdf().replace(b"[0 0 612 792]", b"[0 0 512 792]"))
+    annotate_pdfs([tmp_path / "good.pdf"], tmp_path / "mine")
+    [anew] = (tmp_path / "mine" / "train").glob("*.jpg")
+    assert merged.read_bytes() == before != anew.read_bytes()
+
+
+def test_a_name_that_is_no_text_becomes_a_picture_with_one_that_is(tmp_path: Path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.pdf"))
+    path.write_bytes(good_pdf())
+    assert annotate_pdfs([path], tmp_path / "tree").num_pages == 1
+    assert len(read_records(tmp_path / "tree", "train")) == 1
+    assert len(read_annotations(tmp_path / "tree" / "train.json")) == 1
+
+
+def test_the_same_name_in_another_folder_is_another_pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "good.pdf").write_bytes(good_pdf())
+    monkeypatch.chdir(tmp_path / "a")
+    annotate_pdfs([Path("good.pdf")], tmp_path / "tree")
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(ValueError, match="holds pages already"):
+        annotate_pdfs([Path("good.pdf")], tmp_path / "tree")
 
 
 def test_pages_that_are_only_claimed_are_not_tried_forever(tmp_path: Path):

@@ -38,6 +38,16 @@ def test_pages_of_all_trees_with_their_own_boxes(tmp_path):
     assert merge_trees([mine, made], tmp_path / "both") == 4  # the same again
 
 
+def test_trees_are_told_by_their_place_and_not_by_what_was_typed(tmp_path, monkeypatch):
+    for side in ("a", "b"):
+        tree_of(tmp_path / side / "mine", ["a.png"], "list")
+    monkeypatch.chdir(tmp_path / "a")
+    merge_trees([Path("mine")], tmp_path / "both")
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(ValueError, match="holds pages already"):
+        merge_trees([Path("mine")], tmp_path / "both")
+
+
 def test_pictures_that_are_links_are_there_too(tmp_path):
     mine = tree_of(tmp_path / "mine", ["a.png"], "list")
     (mine / "train" / "a.png").rename(tmp_path / "kept.png")

@@ -30,6 +30,14 @@ def test_trained_weights_are_stored_in_half_precision(tmp_path, detector):
     assert torch.equal(state[POSITIONS], detector.state_dict()[POSITIONS].half().float())
 
 
+def test_weights_too_large_for_half_precision_keep_it_all(tmp_path, detector):
+    state = detector.state_dict()
+    state[POSITIONS] = torch.full_like(state[POSITIONS], 1e5)
+    save_model(tmp_path / "mine.safetensors", state, debug_config(), {})
+    read = read_model_file(tmp_path / "mine.safetensors")[2]
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+
+
 def test_full_precision_loses_no_bit(tmp_path, detector):
     path = tmp_path / "mine.safetensors"
     save_model(path, detector.state_dict(), debug_config(), {}, precision="float32")

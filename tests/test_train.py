@@ -34,6 +34,22 @@ def test_a_run_writes_log_checkpoint_metrics_and_a_model_that_loads(job):
     assert str(folder) not in json.dumps(loaded.record)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"train": {"dpi": 72, "pdfs": ["/home/me/a.pdf"]}, "val": {"trees": ["/home/me/made"]}}',
+         {"train": {"dpi": 72, "pdfs": ["a.pdf"]}, "val": {"trees": ["made"]}}),
+        ("[oops", None),
+        ("[1]", None),
+    ],
+)  # fmt: skip
+def test_how_the_pages_were_made_is_kept_without_folders_and_costs_no_run_its_model(job, text, kept):
+    folder, arguments = job
+    (folder / "tree" / "corpus.json").write_text(text)
+    assert main(arguments("run", "num_steps=1")) == 0
+    assert load_model(folder / "run" / MODEL_NAME).record["corpus"] == kept
+
+
 def test_paused_and_resumed_equals_uninterrupted_bit_for_bit(job):
     folder, arguments = job
     assert main(arguments("whole")) == 0

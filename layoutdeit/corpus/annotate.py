@@ -10,6 +10,7 @@ from pathlib import Path
 from layoutdeit.corpus.annotation_process import PAGE_S, AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
 from layoutdeit.corpus.page_tree import PictureRecord, check_split_is_free, write_annotations, write_origin
+from layoutdeit.source_file import plain_name
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def annotate_pdfs(
     """
     if not (math.isfinite(dpi) and dpi > 0):
         raise ValueError(f"dpi must be positive, got {dpi}")
-    origin = {"pdfs": [str(path) for path in pdf_paths], "dpi": dpi}
+    origin = {"pdfs": [str(path.resolve()) for path in pdf_paths], "dpi": dpi}
     check_split_is_free(tree_dir, split, origin)
     picture_dir = tree_dir / split
     picture_dir.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,9 @@ def annotate_pdfs(
     left_out: list[tuple[Path, int, str]] = []
     with AnnotationProcess(picture_dir, Exposure(dpi, jpeg_quality=90), page_s=page_s) as process:
         for number, path in enumerate(pdf_paths):
-            for page in process.pages(path, f"{path.stem}_{number:04d}"):  # the number keeps PDFs of equal name apart
+            for page in process.pages(
+                path, f"{plain_name(path.stem)}_{number:04d}"
+            ):  # the number keeps PDFs of equal name apart
                 if page.record is not None:
                     records.append(page.record)
                 elif page.number:

@@ -187,6 +187,7 @@ def _write_page(pdf: TaggedPdf, index: int, path: Path, exposure: Exposure) -> t
         raise ValueError(f"its picture would have {num_pixels:,} pixels, more than {MAX_PIXELS:,}: use a lower --dpi")
     picture = pdf.document[index].render(scale=exposure.scale).to_pil().convert("RGB")
     boxes = picture_boxes([region.box for region in page.regions], exposure, picture.size)
+    path.unlink(missing_ok=True)  # a merged tree may have the picture that was there, by a link
     try:
         path.write_bytes(jpeg_bytes(picture, exposure))
     except OSError:

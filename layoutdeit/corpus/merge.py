@@ -21,7 +21,7 @@ def merge_trees(trees: Sequence[Path], output: Path, *, split: str = "train") ->
     Raises FileNotFoundError where a tree has no such split, ValueError for other categories than PubLayNet's, a picture
     name that leaves its folder, or where `output` holds such a split already.
     """
-    origin = {"trees": [str(tree) for tree in trees]}
+    origin = {"trees": [str(tree.resolve()) for tree in trees]}
     check_split_is_free(output, split, origin)
     contents = [_read(tree, split) for tree in trees]
     images: list[dict[str, Any]] = []
