@@ -200,3 +200,19 @@ def test_pages_that_are_turned_to_be_read_have_the_boxes_they_are_read_with(turn
             assert labels_of(found) == labels_of(wanted) and len(wanted.regions) >= 3
             for mine, theirs in zip(found.regions, wanted.regions, strict=True):
                 assert mine.box == pytest.approx(theirs.box, abs=0.1)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_pages_that_lie_on_their_side_are_left_out(turn):
+    """A model would learn a box for every word of them. One turned word does not make a page such a one."""
+    body = "#place(right, rotate(90deg)[Volume])\n= Xylophone\n" + "words in a row " * 60
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(typst.compile((PAGE + BODY + body).encode()))))
+    read = []
+    for rotate in (0, turn):
+        for page in writer.pages:
+            page[NameObject("/Rotate")] = NumberObject(rotate)
+        data = io.BytesIO()
+        writer.write(data)
+        with TaggedPdf(data.getvalue()) as pdf:
+            read.append(pdf.read_page(0).problem)
+    assert not read[0] and "runs up, down or upside down" in read[1]

@@ -22,6 +22,7 @@ from layoutdeit.corpus.page_objects import PAGE_STREAM, Box, Matrix, PageObject,
 from layoutdeit.corpus.structure_tree import Block, PageStructure, TagError, read_structure
 
 MAX_UNTAGGED_SHARE = 0.5  # of a page's words, by width; running heads that are no artifacts are less
+MAX_TURNED_SHARE = 0.5  # of its text, by area
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,15 @@ def _problem(objects: list[PageObject], structure: PageStructure, regions: Seque
     total, missing = (sum(i.ink[2] - i.ink[0] for i in items if i.kind == "text") for items in (visible, untagged))
     if missing > MAX_UNTAGGED_SHARE * total:
         return f"{missing / total:.0%} of its text has no tag"
+    words = [item for item in visible if item.kind == "text"]
+    total, turned = (sum(map(_area, items)) for items in (words, [item for item in words if item.line is None]))
+    if turned > MAX_TURNED_SHARE * total:
+        return f"{turned / total:.0%} of its text runs up, down or upside down: turn the page first"
     return ""
+
+
+def _area(item: PageObject) -> float:
+    return (item.ink[2] - item.ink[0]) * (item.ink[3] - item.ink[1])
 
 
 def _regions(
