@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from layoutdeit.engines.base import Detections
-from layoutdeit.geometry import xywh_to_xyxy, xyxy_to_xywh
+from layoutdeit.geometry import clip, xywh_to_xyxy, xyxy_to_xywh
 from layoutdeit.labels import LABELS
 from layoutdeit.outlines import check_polygons, run_lengths
 from layoutdeit.postprocess import RULES, clean
@@ -60,22 +60,24 @@ def load_truth(annotations_path: str | Path) -> COCO:
     """Annotations as pycocotools holds them; what COCO's evaluation needs and a file may lack is filled in.
 
     A missing iscrowd is 0, a missing area the box's, a missing or broken outline the box; null is missing. A row
-    without a box goes. Categories are PubLayNet's. Annotations are numbered anew from 1: pycocotools takes equal ids
-    for one region and a match with id 0 for none.
+    without a box goes, and so does a page that repeats an id or has no size. Categories are PubLayNet's. Annotations
+    are numbered anew from 1: pycocotools takes equal ids for one region and a match with id 0 for none.
     """
     content = json.loads(Path(annotations_path).read_text(encoding="utf-8"))
-    size_of = {image["id"]: [image["height"], image["width"]] for image in content["images"]}
+    pages = {image["id"]: image for image in reversed(content["images"])}  # the first of each id, as in training
+    pages = {key: image for key, image in pages.items() if min(image["height"], image["width"]) >= 1}
+    size_of = {key: [image["height"], image["width"]] for key, image in pages.items()}
     rows = [row for row in content.get("annotations") or () if len(row.get("bbox") or ()) == 4]
     for number, row in enumerate(rows, start=1):
-        x, y, w, h = row["bbox"]
+        size_hw = size_of.get(row["image_id"])
         row["id"] = number
-        row["iscrowd"] = row.get("iscrowd") or 0
-        row["area"] = w * h if row.get("area") is None else row["area"]
-        if not _is_outline(row.get("segmentation"), size_of.get(row["image_id"])):
-            row["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+        row["iscrowd"] = int(bool(row.get("iscrowd")))
+        row["area"] = row["bbox"][2] * row["bbox"][3] if row.get("area") is None else row["area"]
+        if not _is_outline(row.get("segmentation"), size_hw):
+            row["segmentation"] = [_box_on_page(row["bbox"], size_hw or [0, 0])]
     categories = [{"id": label.id, "name": label.name} for label in LABELS]
     truth = COCO()
-    truth.dataset = {**content, "annotations": rows, "categories": categories}
+    truth.dataset = {**content, "images": list(pages.values()), "annotations": rows, "categories": categories}
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         truth.createIndex()
     return truth
@@ -164,12 +166,18 @@ def _is_outline(outline: Any, size_hw: list[int] | None) -> bool:
         return False
     try:
         if not isinstance(outline, dict):
-            check_polygons(outline)
+            check_polygons(outline, size_hw)
             return True
         run_lengths(outline["counts"], outline["size"])
     except (KeyError, TypeError, ValueError):
         return False
     return list(outline["size"]) == size_hw
+
+
+def _box_on_page(box_xywh: list[float], size_hw: list[int]) -> list[float]:
+    """The polygon of a box, cut to its page: pycocotools takes memory for what lies outside."""
+    x0, y0, x1, y1 = clip(xywh_to_xyxy([box_xywh]), size_hw[1], size_hw[0])[0].tolist()
+    return [x0, y0, x1, y0, x1, y1, x0, y1]
 
 
 def _average(precision: np.ndarray) -> AveragePrecision:

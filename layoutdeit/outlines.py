@@ -12,6 +12,7 @@ import numpy as np
 Outline = list[np.ndarray]
 
 MAX_PX = 1e5  # points further out are of no page, and pycocotools takes memory for every pixel on the way to them
+MAX_PAGES = 2  # the same in long sides of the page, where that is known
 CORNER_TOLERANCE_PX = 0.02  # two decimals in the file: nearer corners are those of the box
 
 
@@ -28,13 +29,17 @@ def is_box(polygon: Sequence[float], box_xywh: Sequence[float] | None) -> bool:
     )
 
 
-def check_polygons(polygons: Sequence[Sequence[float]]) -> None:
-    """ValueError unless each, x0, y0, x1, y1, ..., has three points and all are where a page may be."""
+def check_polygons(polygons: Sequence[Sequence[float]], size_hw: Sequence[int] | None = None) -> None:
+    """ValueError unless each, x0, y0, x1, y1, ..., has three points and all are where the page may be.
+
+    size_hw: of the page; None where it is not known yet.
+    """
+    limit = MAX_PX if size_hw is None else min(MAX_PX, MAX_PAGES * max(size_hw))
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon needs three points, each x and y")
-        if not all(-MAX_PX <= value <= MAX_PX for value in polygon):  # nor NaN
-            raise ValueError(f"a polygon has a point more than {MAX_PX:g} px off")
+        if not all(-limit <= value <= limit for value in polygon):  # nor NaN
+            raise ValueError(f"a polygon has a point more than {limit:g} px off")
 
 
 def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list[float]]:
@@ -69,11 +74,13 @@ def rle_polygons(counts: str | list[int], size_hw: tuple[int, int]) -> list[list
 def run_lengths(counts: str | Sequence[int], size_hw: Sequence[int]) -> np.ndarray:
     """The lengths of a mask's runs, (R,) int64, from a list or COCO's text. ValueError unless they fill its size."""
     height, width = size_hw
+    if not (0 < height <= MAX_PX and 0 < width <= MAX_PX):
+        raise ValueError(f"a mask of {width} x {height} pixels is of no page")
     try:
         runs = np.array(_decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
     except OverflowError as error:
         raise ValueError("a mask has a run of more pixels than can be counted") from error
-    if (runs < 0).any() or runs.sum() != height * width:
+    if (runs < 0).any() or (runs > height * width).any() or runs.sum() != height * width:  # nor a sum that overflows
         raise ValueError(f"a mask of {width} x {height} pixels has runs for {runs.sum()}")
     return runs
 
@@ -102,6 +109,8 @@ def _decode_counts(text: str) -> list[int]:
             if place == len(text):
                 raise ValueError("a mask's run lengths end in the middle of a number")
             bits = ord(text[place]) - 48
+            if not 0 <= bits < 64 or shift > 60:
+                raise ValueError(f"a mask's run lengths have no number at {text[place - shift // 5 :][:20]!r}")
             value |= (bits & 0x1F) << shift
             more, shift, place = bool(bits & 0x20), shift + 5, place + 1
         if bits & 0x10:

@@ -18,7 +18,7 @@ import numpy as np
 from layoutdeit.annotation_report import DROPPED, MIN_SIDE_PX, NOTED, NUM_EXAMPLES, AnnotationReport
 from layoutdeit.coco_json import AnnotationRow, CategoryRow, ImageRow, Rle, read_rows
 from layoutdeit.labels import LABELS, NUM_CLASSES
-from layoutdeit.outlines import Outline, check_polygons, is_box, rle_polygons
+from layoutdeit.outlines import MAX_PAGES, Outline, check_polygons, is_box, rle_polygons
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,7 @@ class _Reader:
                 "box": np.array(boxes, dtype=np.float64).reshape(-1, 4),
                 "num_polygons": num_polygons,
                 "mask_size": np.array([_mask_size(row.segmentation) for row in rows], dtype=np.int64).reshape(-1, 2),
+                "reach": _reach(flat, sizes, num_polygons),
             }
         )
 
@@ -197,10 +198,14 @@ class _Reader:
         offsets = np.searchsorted(pages[order], np.arange(len(images) + 1))
         self._note_rows("pages_without_boxes", image_ids, np.diff(offsets) == 0)
         first_polygon = np.cumsum(rows["num_polygons"], dtype=np.int64) - rows["num_polygons"]
-        is_misfit = (rows["mask_size"] > 0).all(1) & is_known & (rows["mask_size"] != frames[:, ::-1]).any(1)
-        is_misfit &= rows["num_polygons"] > 0
+        is_rle = (rows["mask_size"] > 0).all(1)
+        is_misfit = np.where(
+            is_rle, (rows["mask_size"] != frames[:, ::-1]).any(1), rows["reach"] > MAX_PAGES * frames.max(1, initial=0)
+        )
+        is_misfit &= is_known & (rows["num_polygons"] > 0)
         self._note_rows("broken_outline", rows["image_id"], is_misfit)
-        self.counts["rle"] -= int(is_misfit.sum())
+        self.counts["rle"] -= int((is_misfit & is_rle).sum())
+        self.counts["polygons"] -= int((is_misfit & ~is_rle).sum())
         rows["num_polygons"][is_misfit] = 0
         arrays = {
             "image_ids": image_ids,
@@ -242,6 +247,14 @@ def _mask_size(outline: list[list[float]] | Rle | None) -> tuple[int, int]:
     return outline.size if isinstance(outline, Rle) else (0, 0)
 
 
+def _reach(points: np.ndarray, sizes: np.ndarray, num_polygons: np.ndarray) -> np.ndarray:
+    """How far from 0 the outlines' numbers go, (rows,) float32; 0 without. sizes: numbers per polygon."""
+    reach = np.zeros(len(num_polygons), dtype=np.float32)
+    row = np.repeat(np.arange(len(num_polygons)), num_polygons)
+    np.maximum.at(reach, np.repeat(row, sizes), np.abs(points))
+    return reach
+
+
 def _concatenate(columns: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """One array per column; no annotations at all give empty ones."""
     empty = {
@@ -251,5 +264,6 @@ def _concatenate(columns: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         "box": np.empty((0, 4)),
         "num_polygons": np.empty(0, np.int32),
         "mask_size": np.empty((0, 2), np.int64),
+        "reach": np.empty(0, np.float32),
     }
     return {name: np.concatenate([nothing, *(part[name] for part in columns)]) for name, nothing in empty.items()}
