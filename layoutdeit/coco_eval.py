@@ -60,12 +60,11 @@ def load_truth(annotations_path: str | Path) -> COCO:
     """Annotations as pycocotools holds them; what COCO's evaluation needs and a file may lack is filled in.
 
     A missing iscrowd is 0, a missing area the box's, a missing or broken outline the box; null is missing. A row
-    without a box goes, and so does a page that repeats an id or has no size. Categories are PubLayNet's. Annotations
-    are numbered anew from 1: pycocotools takes equal ids for one region and a match with id 0 for none.
+    without a box goes, and a page that repeats an id. Categories are PubLayNet's. Annotations are numbered anew from 1:
+    pycocotools takes equal ids for one region and a match with id 0 for none.
     """
     content = json.loads(Path(annotations_path).read_text(encoding="utf-8"))
     pages = {image["id"]: image for image in reversed(content["images"])}  # the first of each id, as in training
-    pages = {key: image for key, image in pages.items() if min(image["height"], image["width"]) >= 1}
     size_of = {key: [image["height"], image["width"]] for key, image in pages.items()}
     rows = [row for row in content.get("annotations") or () if len(row.get("bbox") or ()) == 4]
     for number, row in enumerate(rows, start=1):

@@ -12,7 +12,7 @@ import numpy as np
 Outline = list[np.ndarray]
 
 MAX_PX = 1e5  # points further out are of no page, and pycocotools takes memory for every pixel on the way to them
-MAX_PAGES = 2  # the same in long sides of the page, where that is known
+MAX_LONG_SIDES = 2  # the same in sides of the page, where those are known
 CORNER_TOLERANCE_PX = 0.02  # two decimals in the file: nearer corners are those of the box
 
 
@@ -34,7 +34,7 @@ def check_polygons(polygons: Sequence[Sequence[float]], size_hw: Sequence[int] |
 
     size_hw: of the page; None where it is not known yet.
     """
-    limit = MAX_PX if size_hw is None else min(MAX_PX, MAX_PAGES * max(size_hw))
+    limit = MAX_PX if size_hw is None else min(MAX_PX, MAX_LONG_SIDES * max(size_hw))
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon needs three points, each x and y")

@@ -18,7 +18,7 @@ import numpy as np
 from layoutdeit.annotation_report import DROPPED, MIN_SIDE_PX, NOTED, NUM_EXAMPLES, AnnotationReport
 from layoutdeit.coco_json import AnnotationRow, CategoryRow, ImageRow, Rle, read_rows
 from layoutdeit.labels import LABELS, NUM_CLASSES
-from layoutdeit.outlines import MAX_PAGES, Outline, check_polygons, is_box, rle_polygons
+from layoutdeit.outlines import MAX_LONG_SIDES, Outline, check_polygons, is_box, rle_polygons
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,9 @@ class _Reader:
         first_polygon = np.cumsum(rows["num_polygons"], dtype=np.int64) - rows["num_polygons"]
         is_rle = (rows["mask_size"] > 0).all(1)
         is_misfit = np.where(
-            is_rle, (rows["mask_size"] != frames[:, ::-1]).any(1), rows["reach"] > MAX_PAGES * frames.max(1, initial=0)
+            is_rle,
+            (rows["mask_size"] != frames[:, ::-1]).any(1),
+            rows["reach"] > MAX_LONG_SIDES * frames.max(1, initial=0),
         )
         is_misfit &= is_known & (rows["num_polygons"] > 0)
         self._note_rows("broken_outline", rows["image_id"], is_misfit)

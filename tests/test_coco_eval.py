@@ -10,6 +10,7 @@ from pycocotools import mask as mask_codec
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from layoutdeit.annotation_cache import read_annotations
 from layoutdeit.coco_eval import (
     PUBLISHED_BOX_AP,
     clean_results,
@@ -155,6 +156,54 @@ def test_a_broken_run_length_mask_is_its_box(tmp_path):
     outlines = [row["segmentation"] for row in load_truth(path).dataset["annotations"]]
     assert all(isinstance(outline, list) and len(outline[0]) == 8 for outline in outlines)
     assert evaluate_detections(path, results, iou_type="segm")["overall"].ap == pytest.approx(1)
+
+
+def test_a_box_that_stands_for_its_outline_ends_at_the_page(tmp_path):
+    """It covers the same pixels, and pycocotools takes no memory for those outside."""
+    path = write_tree(tmp_path, num_pages=1) / "train.json"
+    content = json.loads(path.read_text())
+    height, width = content["images"][0]["height"], content["images"][0]["width"]
+    rng = np.random.default_rng(0)
+    boxes = np.concatenate([rng.uniform(-60, 160, (200, 2)), rng.uniform(1, 200, (200, 2))], axis=1)  # xywh
+    boxes = [*boxes.tolist(), *boxes.round().tolist(), [-1e300, 20, 2e300, 10]]
+    content["annotations"] = [{"image_id": 1, "category_id": 1, "bbox": box} for box in boxes]
+    path.write_text(json.dumps(content))
+    truth = load_truth(path)
+    rows = truth.dataset["annotations"]
+    for box, row in zip(boxes[:-1], rows[:-1], strict=True):
+        x, y, w, h = box
+        whole = mask_codec.frPyObjects([[x, y, x + w, y, x + w, y + h, x, y + h]], height, width)
+        assert mask_codec.merge(whole) == truth.annToRLE(row)
+    assert rows[-1]["segmentation"] == [[0, 20, width, 20, width, 30, 0, 30]] and rows[-1]["bbox"] == boxes[-1]
+
+
+def test_a_crowd_is_any_number_but_zero(tmp_path):
+    path = write_tree(tmp_path, num_pages=3) / "train.json"
+    results, content = truth_as_results(path), json.loads(path.read_text())
+    numbers = []
+    for is_crowd in (1, 256, 2**70, True):
+        content["annotations"][0]["iscrowd"] = is_crowd
+        path.write_text(json.dumps(content))
+        numbers.append(evaluate_detections(path, results[1:]))
+    assert numbers == numbers[:1] * 4 and numbers[0]["overall"].ap == pytest.approx(1)
+
+
+def test_pages_that_training_leaves_out_change_no_number(tmp_path):
+    path = write_tree(tmp_path, num_pages=3) / "train.json"
+    results = with_masks(truth_as_results(path), path)
+    content = json.loads(path.read_text())
+    for row, entry in zip(content["annotations"], results, strict=True):
+        row["segmentation"] = entry["segmentation"]
+    path.write_text(json.dumps(content))
+    expected = evaluate_detections(path, results, iou_type="segm")
+    assert expected["overall"].ap == pytest.approx(1)
+    content["images"].append({**content["images"][0], "width": 10, "height": 20})  # repeats an id
+    content["images"] += [{"id": 90, "file_name": "a.png", "width": 0, "height": 20}]
+    content["images"] += [{"id": 91, "file_name": "b.png", "width": -5, "height": 20}]
+    content["annotations"] += [{**content["annotations"][0], "image_id": image_id} for image_id in (90, 91)]
+    path.write_text(json.dumps(content))
+    image_ids = read_annotations(path).image_ids.tolist()
+    assert metrics_of(match_detections(load_truth(path), results, iou_type="segm", image_ids=image_ids)) == expected
 
 
 def test_post_processing_is_that_of_the_analysis():

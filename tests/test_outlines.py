@@ -44,6 +44,11 @@ def test_an_empty_mask_has_no_polygons_and_broken_ones_are_refused():
         rle_polygons([3, 4], (5, 4))
     with pytest.raises(ValueError, match="middle of a number"):
         rle_polygons("o", (5, 4))
+    for text in ("é", " 4", "o" * 14 + "0"):
+        with pytest.raises(ValueError, match="have no number"):
+            rle_polygons(text, (5, 4))
+    with pytest.raises(ValueError, match="of no page"):
+        rle_polygons([], (0, 0))
 
 
 def test_polygons_are_drawn_as_pycocotools_draws_them_and_boxes_stand_in():

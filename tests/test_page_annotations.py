@@ -95,6 +95,10 @@ def test_everything_odd_is_handled_and_counted_once(tmp_path):
         {"size": [50, 100], "counts": [2**70]},
         [[2, 2, 30, 2, 1e8, 12]],
         [[2, 2, 30, 2, -1e300, 12]],
+        [[2, 2, 30, 2, 30, 12], [2, 2, 30, 2, 250, 12]],  # more than its page's size off
+        {"size": [50, 100], "counts": [2**62, 2**62, 2**62, 2**62, 5000]},  # in 64 bits the sum is right
+        {"size": [1, 2 * 10**9], "counts": [0, 2 * 10**9]},
+        {"size": [-50, -100], "counts": [5000]},
     ],
 )
 def test_a_box_stands_for_an_outline_that_cannot_be_drawn(tmp_path, outline):
@@ -104,6 +108,19 @@ def test_a_box_stands_for_an_outline_that_cannot_be_drawn(tmp_path, outline):
     assert annotations.report.num_rle == annotations.report.num_polygons == 0
     truth = load_truth(path)
     assert truth.dataset["annotations"][0]["segmentation"] == [[2, 2, 30, 2, 30, 25, 2, 25]]  # evaluation agrees
+
+
+def test_an_outline_off_its_page_is_told_from_those_beside_it(tmp_path):
+    far, near = [2, 2, 30, 2, 30, -250], [2, 2, 30, 2, 30, -150]
+    runs = {"size": [50, 100], "counts": [50, 3, 47, 3, 4897]}
+    outlines = [[near], None, [near, far], runs, [near, near], {**runs, "size": [100, 50]}]
+    path = write_coco(tmp_path / "a.json", [row([2, 2, 28, 23], segmentation=outline) for outline in outlines])
+    annotations = read_annotations(path)
+    assert [len(annotations.outline(index)) for index in range(6)] == [1, 0, 0, 1, 2, 0]
+    report = annotations.report
+    assert (report.num_polygons, report.num_rle, report.problems["broken_outline"]) == (2, 1, 2)
+    truth = load_truth(path).dataset["annotations"]
+    assert [index for index in range(6) if truth[index]["segmentation"] == outlines[index]] == [0, 3, 4]
 
 
 def test_outlines_come_back_as_they_were(tmp_path):

@@ -57,6 +57,19 @@ def test_everything_wrong_is_listed(tmp_path, capsys):
     assert (root / "contact_sheet.png").is_file()
 
 
+def test_pages_without_size_are_wrong_and_endless_ones_are_drawn(tmp_path, capsys):
+    root = write_tree(tmp_path)
+    content = json.loads((root / "train.json").read_text())
+    content["images"][-1]["width"] = 0
+    content["images"][0]["height"] = 10**9
+    (root / "train.json").write_text(json.dumps(content))
+    assert main(["check", str(root)]) == 1
+    printed = capsys.readouterr().out
+    assert "1 pages are less than a pixel wide or high and are left out (image 6)" in printed
+    assert (root / "contact_sheet.png").is_file() and "page0.png has 100 x 130 pixels" in printed
+    assert not check_split(root, "train", num_pictures=0).is_sound
+
+
 def test_of_many_pictures_some_are_read(tmp_path):
     check = check_split(write_tree(tmp_path, num_pages=9), "train", num_pictures=3)
     assert check.num_read == 3 and check.is_sound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 from layoutdeit.corpus.annotation_process import PAGE_S, AnnotationProcess
 from layoutdeit.corpus.camera import Exposure
 from layoutdeit.corpus.page_tree import PictureRecord, check_split_is_free, write_annotations, write_origin
-from layoutdeit.source_file import plain_name
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,8 @@ def annotate_pdfs(
     left_out: list[tuple[Path, int, str]] = []
     with AnnotationProcess(picture_dir, Exposure(dpi, jpeg_quality=90), page_s=page_s) as process:
         for number, path in enumerate(pdf_paths):
-            for page in process.pages(
-                path, f"{plain_name(path.stem)}_{number:04d}"
-            ):  # the number keeps PDFs of equal name apart
+            stem = os.fsencode(path.stem).decode("utf-8", "replace")
+            for page in process.pages(path, f"{stem}_{number:04d}"):  # the number keeps PDFs of equal name apart
                 if page.record is not None:
                     records.append(page.record)
                 elif page.number:

@@ -11,6 +11,7 @@ from layoutdeit.corpus.page_tree import PictureRecord
 from layoutdeit.labels import label_by_name
 from layoutdeit.pictures import read_image
 
+MAX_TILE_HEIGHTS = 20  # widths that a page may be high before it is squeezed
 UNREADABLE = (200, 120, 120)  # RGB of a tile whose picture is broken
 
 
@@ -31,7 +32,7 @@ def contact_sheet(
 
 def _tile(record: PictureRecord, picture_dir: Path, page_width: int) -> Image.Image:
     scale = page_width / record.width
-    size = (page_width, round(record.height * scale))
+    size = (page_width, max(1, min(round(record.height * scale), MAX_TILE_HEIGHTS * page_width)))
     try:
         picture = read_image(picture_dir / record.file_name, (record.width, record.height))
         tile = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)

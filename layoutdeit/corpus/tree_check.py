@@ -39,7 +39,10 @@ class SplitCheck:
     def is_sound(self) -> bool:
         """Whether training would use every page and every annotation."""
         problems = self.annotations.report.problems
-        wrong = sum(problems[key] for key in (*DROPPED, "broken_outline", "repeated_pages", "odd_categories"))
+        wrong = sum(
+            problems[key]
+            for key in (*DROPPED, "broken_outline", "repeated_pages", "pages_without_size", "odd_categories")
+        )
         return not (wrong or len(self.missing) or self.broken)
 
     def lines(self) -> list[str]:
