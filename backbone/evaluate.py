@@ -118,12 +118,12 @@ def with_labels_of(classifier: Classifier, images: LabelledImages) -> LabelledIm
     num_classes, names = classifier.dimensions.num_classes, classifier.class_names
     if num_classes == 0:
         raise ValueError("the model has no head: only a classifier can be evaluated")
-    if names:  # trained for more classes than its data had
-        names += tuple(f"class {index}" for index in range(len(names), num_classes))
     index_of = {name: index for index, name in enumerate(names)}
     if index_of and index_of.keys() >= set(images.class_names):
         indices = np.array([index_of[name] for name in images.class_names], dtype=np.int64)
-        return replace(images, labels=indices[images.labels], class_names=names)
+        unnamed = range(len(names), num_classes)  # of a model for more classes than its training data had
+        shown = names + tuple(f"class {index}" for index in unnamed)
+        return replace(images, labels=indices[images.labels], class_names=shown)
     is_named = bool(names) and not _are_numbers(names) and not _are_numbers(images.class_names)
     if images.num_classes != num_classes:
         raise ValueError(f"the data set has {images.num_classes} classes, the model {num_classes}: not the same labels")

@@ -39,7 +39,7 @@ def _run(
     analyzer: LayoutAnalyzer | None,
     cleanup: ExitStack,
 ) -> int:
-    from layoutdeit.batch import parse_pages, plan_targets, run_batch
+    from layoutdeit.batch import parse_pages, plan_targets, run_batch, shown
     from layoutdeit.bulk_command import RESERVED_NAMES, bulk_run, check_options
     from layoutdeit.bulk_display import print_line
     from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
@@ -94,7 +94,7 @@ def _run(
     if failures:
         print(f"{len(failures)} of {len(inputs)} inputs failed:", file=sys.stderr)
     for failure in failures:
-        print(f"  {failure.source}: {failure.code}: {failure.message}", file=sys.stderr)
+        print(f"  {shown(failure.source)}: {failure.code}: {failure.message}", file=sys.stderr)
     return 1 if failures else 0
 
 

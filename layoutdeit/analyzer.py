@@ -24,7 +24,7 @@ from layoutdeit.page_turn import may_lie, turn_to_read, turned_box, turned_pictu
 from layoutdeit.pages_ahead import ReadPage, read_ahead
 from layoutdeit.pdf import Document, open_document
 from layoutdeit.postprocess import build_regions, clean
-from layoutdeit.reading import snap_to_words
+from layoutdeit.reading import are_of_the_print, snap_to_words
 from layoutdeit.reading_order import reading_order
 from layoutdeit.region_text import read_regions
 from layoutdeit.stopwatch import stage
@@ -209,6 +209,7 @@ class LayoutAnalyzer:
             kept = clean(boxes, labels, scores, min_score=score)
         with stage("text and order"):
             boxes, labels, scores = pixels_to_points(boxes[kept], size_px, size_pt), labels[kept], scores[kept]
+            words = words if are_of_the_print(words, boxes, _names(labels)) else ()
             boxes, is_full = snap_to_words(boxes, _names(labels), words)
             boxes, labels, scores = boxes[is_full], labels[is_full], scores[is_full]
             origins, boxes = split_columns(boxes, _names(labels), words)

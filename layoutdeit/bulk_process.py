@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layoutdeit.batch import shown
 from layoutdeit.layout import ModelInfo, SourceInfo
 from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pages_ahead import ReadPage, read_page
@@ -87,7 +88,8 @@ class Session:
         except PdfError as error:
             return {"error": {"code": error.code, "message": str(error)}}
         except OSError as error:
-            place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            name = error.filename2 or error.filename
+            place = f"{shown(name)}: " if isinstance(name, str) else ""
             return {"error": {"code": "io", "message": f"{place}{error.strerror or error}."}}
         except Exception as error:
             if verb == "load":

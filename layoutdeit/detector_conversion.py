@@ -105,7 +105,7 @@ def _save_ours(
     """Write a model file and say how exact it is."""
     is_half = all(torch.equal(t, t.half().to(t.dtype)) for t in state.values() if t.is_floating_point())
     precision = precision or ("float16" if is_half else "float32")
-    save_model(path, state, config, record, precision=precision)
+    precision = save_model(path, state, config, record, precision=precision)
     loss = "rounded" if precision == "float16" and not is_half else "no bit lost"
     return f"{len(state)} weights in {precision}, {loss}"
 

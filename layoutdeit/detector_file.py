@@ -32,10 +32,10 @@ def save_model(
     record: Mapping[str, Any],
     *,
     precision: str = "float16",
-) -> None:
+) -> str:
     """Write a model file, atomically. precision: of PRECISIONS; half for trained weights, converted ones keep all.
 
-    Weights too large for half precision are written in float32, all of them.
+    Weights too large for half precision are written in float32, all of them. Returns the precision that was written.
     """
     import torch
     from safetensors.torch import save
@@ -53,9 +53,10 @@ def save_model(
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     cast = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    if all(torch.equal(cast[name].isfinite(), tensor.isfinite()) for name, tensor in tensors.items()):
-        tensors = cast
-    save_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
+    fits = all(torch.equal(cast[name].isfinite(), tensor.isfinite()) for name, tensor in tensors.items())
+    written = cast if fits else tensors
+    save_atomically(path, lambda temporary: temporary.write_bytes(save(written, metadata)))
+    return precision if fits else "float32"
 
 
 def read_model_file(path: str | Path) -> tuple[DetectorConfig, dict[str, Any], dict[str, Tensor]]:

@@ -62,7 +62,7 @@ MODELS = {
         source="layoutdeit/assets/deit-tiny-made-pages.md",
         training_data="pages set by layoutdeit.corpus; no real page",
         licence="Apache-2.0",
-        sha256="e506b81c1e6eb2f13a4372e2a36a3e43fa4a1d8266eb9d3a9530386a08ec83be",
+        sha256="19702140cc9080c6f2a88e35aff5936177195d2302e92ba023fba09188c99e97",
     ),
     "dit-base-publaynet": _dit("publaynet_dit-b_mrcnn.pth", "Mask R-CNN; mAP .935 on PubLayNet's validation split"),
     "dit-large-publaynet": _dit("publaynet_dit-l_mrcnn.pth", "Mask R-CNN; mAP .941"),

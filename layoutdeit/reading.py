@@ -33,6 +33,7 @@ NUMBER_GAP = 3.0  # heights of the words behind, which a heading's number or an 
 NUMBER_HEIGHT = 0.85  # of its heading's line height, at least: numbers of lines are smaller
 MIN_COLUMN_LINES, MIN_COLUMN_WORDS = 3, 3  # beside each other, and in a line of a column on average
 MAX_RAGGED, MIN_LONG = 4.0, 0.6  # heights that a line may end before its column does, and how many lines end so
+MIN_READ = 0.5  # of the texts, titles and lists of a page that has a text layer, which hold words of it
 SNAPPED = ("text", "title", "list")  # of words alone: their boxes are those of their lines
 REACH = 1.0  # points: a word whose centre lies this far outside a box still belongs to it
 
@@ -77,6 +78,13 @@ def line_height_of(words: Sequence[Word]) -> float:
     """The median height of words in points, of their fonts where it is known; 0 for none."""
     heights = [word.line_height or word.box[3] - word.box[1] for word in words]
     return float(np.median(heights)) if heights else 0.0
+
+
+def are_of_the_print(words: Sequence[Word], boxes_xyxy: np.ndarray, labels: Sequence[str]) -> bool:
+    """Whether the words are those of what was found on a page, boxes (N, 4), and not a stamp or footer on a scan."""
+    asked = [box for box, label in zip(boxes_xyxy, labels, strict=True) if label in SNAPPED]
+    num_read = sum(bool(words_in(box, words)) for box in asked)
+    return bool(words) and num_read >= MIN_READ * len(asked)
 
 
 def snap_to_words(

@@ -102,7 +102,7 @@ def _running_heads(marginal: Sequence[tuple[int, int, Region]], body_size: float
             heads.add((number, index))
         elif not (is_title and (region.print_size or 0) > body_size * SAME_SIZE) and not _is_caption(region.text):
             repeatable.append((number, index, _forms(region.text, number)))
-    counts = Counter(form for _, _, forms in repeatable for form in forms)
+    counts = Counter(form for form, _ in {(form, number) for number, _, forms in repeatable for form in forms})
     heads.update((n, index) for n, index, forms in repeatable if any(counts[form] >= MIN_REPEATS for form in forms))
     return heads
 

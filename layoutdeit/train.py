@@ -257,7 +257,7 @@ def _record(
     settings = asdict(config)
     del settings["detector"], settings["output_dir"], settings["data"]["root"]  # kept beside it, or of this machine
     settings["init_from"] = Path(config.init_from).name
-    return {
+    record = {
         "date": time.strftime("%Y-%m-%d"),
         "pages_seen": config.num_steps * config.batch_size,
         "settings": settings,
@@ -266,20 +266,33 @@ def _record(
         "started_from": earlier_record,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
     }
+    return _without_folders(record)
 
 
 def _corpus_record(path: Path) -> dict[str, Any] | None:
-    """How the pages were made, without the folders of this machine; None where that is not told, or not readable."""
+    """How the pages were made; None where that is not told, or not readable."""
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))
-        for origin in splits.values():
-            origin.update({key: [Path(place).name for place in origin[key]] for key in PLACES & origin.keys()})
+        if not isinstance(splits, dict):
+            raise ValueError(f"expected an object with an entry per split, got {type(splits).__name__}")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # a run that has ended must not lose its model
+    except (OSError, ValueError) as error:  # a run that has ended must not lose its model
         log.warning("%s cannot be read, the model's record is without it: %s", path, error)
         return None
     return splits
+
+
+def _without_folders(content: Any) -> Any:
+    """A record with the names alone of the PDFs and trees in it, and in those of older files that it started from."""
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: [Path(str(place)).name for place in value]
+        if key in PLACES and isinstance(value, list)
+        else _without_folders(value)
+        for key, value in content.items()
+    }
 
 
 if __name__ == "__main__":

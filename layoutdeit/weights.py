@@ -1,7 +1,7 @@
-"""Models by name or file, and their command line: `python -m layoutdeit.weights list|pull|verify|convert|export`.
+"""Models by name or file, and their command line: `python -m layoutdeit.weights COMMAND`.
 
 list says what is known of every model, pull fetches one, verify checks what is here, convert goes between our model
-files and detectron2's .pth, export writes ONNX. docs/weights.md has examples.
+files and detectron2's .pth, average makes one model of several, export writes ONNX. docs/weights.md has examples.
 """
 
 from __future__ import annotations
@@ -128,6 +128,12 @@ def main(arguments: list[str] | None = None) -> int:
     convert.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     convert.set_defaults(run=_convert)
 
+    averaging = commands.add_parser("average", help="the mean of the weights of several models of one network")
+    averaging.add_argument("sources", nargs="+", metavar="NAME|FILE", help="known models or model files, two or more")
+    averaging.add_argument("-o", "--output", dest="target", type=Path, required=True, metavar="OUT.safetensors")
+    averaging.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    averaging.set_defaults(run=_average)
+
     exporting = commands.add_parser("export", help="a model as ONNX, compared with the original in onnxruntime")
     exporting.add_argument("source", metavar="NAME|FILE", help="a known model or a model file")
     exporting.add_argument("target", type=Path, metavar="OUT.onnx", help="what to write")
@@ -224,6 +230,19 @@ def _convert(options: argparse.Namespace) -> int:
     for line in convert_file(source, options.target, settings, precision=options.precision):
         print(line)
     print(f"wrote {options.target}")
+    return 0
+
+
+def _average(options: argparse.Namespace) -> int:
+    from layoutdeit.weight_average import average_models
+
+    _check_target(options, (".safetensors",))
+    if len(options.sources) < 2:
+        raise UsageError("an average takes two models or more")
+    with checking_usage():
+        sources = [existing_model(source) for source in options.sources]
+    num_tensors = average_models(sources, options.target)
+    print(f"wrote {options.target}: the mean of {len(sources)} models, {num_tensors} tensors")
     return 0
 
 

@@ -33,6 +33,17 @@ def test_two_boxes_of_the_same_words_are_one_region():
     assert [region.label for region in page.regions] == ["text", "title"], "without words they stay as they are"
 
 
+def test_a_stamp_on_a_scan_is_no_text_layer():
+    """Most of what was found holds no word: the page is read as one without any, and nothing is lost."""
+    found = Finds(*[((60.0, 60.0 + 80 * line, 400.0, 120.0 + 80 * line), 1 + line % 3, 0.9) for line in range(6)])
+    analyzer = LayoutAnalyzer.from_detector(found, INFO)
+    (page,) = analyzer.analyze(make_pdf(Sheet(written("Received 4 May", 72, 690)))).pages
+    assert len(page.regions) == 6 and {region.text for region in page.regions} == {None}
+    lines = "".join(written("words", 72, 690 - 80 * line) for line in range(4))
+    (page,) = analyzer.analyze(make_pdf(Sheet(lines))).pages
+    assert [region.text for region in page.regions] == ["words"] * 4
+
+
 def test_word_is_in_one_region():
     """A list over three lines, and a surer title over the first."""
     overlapping = Finds(((60.0, 70.0, 140.0, 92.0), 2, 0.9), ((60.0, 70.0, 200.0, 142.0), 3, 0.8))

@@ -17,7 +17,7 @@ from source_tree import is_in, sources, ways_to
 SHARED = (
     "labels geometry stopwatch upright_picture even_light ink print_lines paragraphs list_items fit layout config "
     "postprocess draw synced_norm pyramid engines older_files detectron2_keys published_detector detector_file "
-    "detector_conversion model_registry weights onnx_export attention"
+    "detector_conversion weight_average model_registry weights onnx_export attention"
 )
 DATA = "coco_json annotation_report page_annotations annotation_cache outlines pictures"
 TRAINING = (

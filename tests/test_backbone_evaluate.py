@@ -199,6 +199,13 @@ def test_classes_that_the_training_data_had_not_have_names_too():
     classifier = replace(debug_classifier(("cat", "dog", "newt")), class_names=("cat", "dog"))
     found = with_labels_of(classifier, labelled(("dog",), [0]))
     assert found.labels.tolist() == [1] and found.class_names == ("cat", "dog", "class 2")
+    with pytest.raises(ValueError, match="the data set has 2 classes, the model 3"):  # a class that it has not seen
+        with_labels_of(classifier, labelled(("cat", "class 2"), [0, 1]))
+
+
+def test_names_given_to_classes_without_one_are_not_matched():
+    classifier = replace(debug_classifier(("cat", "dog", "newt")), class_names=("class 1", "class 2"))
+    assert with_labels_of(classifier, labelled(("class 1", "class 2"), [0, 1])).labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

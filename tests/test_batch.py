@@ -1,3 +1,4 @@
+import errno
 import os
 import sys
 from pathlib import Path
@@ -7,7 +8,16 @@ from handmade_pdf import Sheet, make_pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layoutdeit.batch import Input, find_inputs, parse_pages, plan_targets, run_batch, select_pages, shown
+from layoutdeit.batch import (
+    Input,
+    failed_file,
+    find_inputs,
+    parse_pages,
+    plan_targets,
+    run_batch,
+    select_pages,
+    shown,
+)
 from layoutdeit.layout import ModelInfo, PageLayout
 from layoutdeit.pdf import open_document
 
@@ -128,6 +138,21 @@ def test_a_name_that_begins_as_a_home_does_is_a_name(tmp_path, monkeypatch):
     Path("~draft.pdf").write_bytes(make_pdf(Sheet()))
     with open_document("~draft.pdf") as document:
         assert document.num_pages == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_that_lead_to_themselves_cost_only_themselves(tmp_path):
+    (tmp_path / "loop.pdf").symlink_to("loop.pdf")
+    (tmp_path / "a.pdf").touch()
+    [found] = find_inputs([tmp_path], out_dir=tmp_path / "out")
+    assert found.relative == Path("a.pdf")
+    assert len(find_inputs([tmp_path / "loop.pdf", tmp_path / "a.pdf"])) == 2
+
+
+def test_the_place_of_a_result_is_named_and_not_its_temporary_file():
+    item = Input(Path("a.pdf"), Path("a.pdf"))
+    error = OSError(errno.EISDIR, "Is a directory", "out/.tmp123", None, "out/a.json")
+    assert failed_file(item, error).message == "out/a.json: Is a directory."
 
 
 def test_empty_name_is_not_the_current_folder():

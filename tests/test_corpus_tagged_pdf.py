@@ -216,3 +216,13 @@ def test_pages_that_lie_on_their_side_are_left_out(turn):
         with TaggedPdf(data.getvalue()) as pdf:
             read.append(pdf.read_page(0).problem)
     assert not read[0] and "runs up, down or upside down" in read[1]
+
+
+def test_text_made_slanted_is_upright():
+    """What browsers draw where a font has no italics; only how wide its ink is differs."""
+    lines = "par[words in a row \\ words in a row \\ words in a row]"
+    (upright,), (slanted,) = (
+        pages_of(f"#{before}{lines}{after}") for before, after in (("", ""), ("skew(ax: -15deg, ", ")"))
+    )
+    assert not slanted.problem and labels_of(slanted) == labels_of(upright) == ["text"]
+    assert slanted.regions[0].box[1::2] == pytest.approx(upright.regions[0].box[1::2], abs=0.1)

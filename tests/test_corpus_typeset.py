@@ -17,6 +17,7 @@ from layoutdeit.corpus import journal_families, typeset  # noqa: E402
 from layoutdeit.corpus.__main__ import main  # noqa: E402
 from layoutdeit.corpus.contact_sheet import contact_sheet  # noqa: E402
 from layoutdeit.corpus.journal_families import FAMILY_WEIGHTS, families_without  # noqa: E402
+from layoutdeit.corpus.merge import merge_trees  # noqa: E402
 from layoutdeit.corpus.prose import Prose, escape  # noqa: E402
 from layoutdeit.corpus.tagged_pdf import TaggedPage, TaggedRegion  # noqa: E402
 from layoutdeit.corpus.templates import document_markup  # noqa: E402
@@ -56,6 +57,18 @@ def test_pages_are_equal_for_any_number_of_workers(tree, tmp_path):
     for path in made:
         assert path.read_bytes() == (tree / "train" / path.name).read_bytes()
     assert read_records(tmp_path, "train") == read_records(tree, "train")[:10]
+
+
+def test_pictures_of_a_merged_tree_stay_when_pages_are_made_anew(tmp_path, monkeypatch):
+    """The same command gives other pages on a machine with other fonts."""
+    for jpeg in (b"before", b"after"):
+        page = typeset.PicturedPage(jpeg, 60, 80, ())
+        monkeypatch.setattr(typeset, "sheet_pages", lambda *_, page=page: [page])
+        typeset.make_corpus(typeset.CorpusJob(1, tmp_path / "made"))
+        if jpeg == b"before":
+            merge_trees([tmp_path / "made"], tmp_path / "both")
+    [made], [merged] = ((tmp_path / name / "train").rglob("*.jpg") for name in ("made", "both"))
+    assert (made.read_bytes(), merged.read_bytes()) == (b"after", b"before")
 
 
 def test_other_seeds_give_other_pages():

@@ -116,6 +116,14 @@ def test_precision_of_a_model_file_can_be_changed(ours, tmp_path):
     assert load_model(tmp_path / "half.safetensors").detector.predict([blank_page()])
 
 
+def test_weights_too_large_for_half_precision_are_said_to_be_whole(ours, tmp_path):
+    config, record, state = read_model_file(ours)
+    state["pyramid.bottom_up.pos_embed"].fill_(1e5)
+    save_model(tmp_path / "large.safetensors", state, config, record, precision="float32")
+    [said] = convert_file(tmp_path / "large.safetensors", tmp_path / "small.safetensors", precision="float16")
+    assert said.endswith("weights in float32, no bit lost")
+
+
 def test_deit_alone_becomes_official_names_or_detectron2s(tmp_path):
     torch.manual_seed(0)
     model = build_deit("deit_tiny_patch16_224", num_classes=7)

@@ -84,6 +84,12 @@ def test_running_heads_and_page_numbers_are_kept_out():
     assert texts == [["Body"], ["Body", "A heading at the top"], ["Body"]]
 
 
+def test_what_comes_again_on_one_page_is_no_running_head():
+    fields = [region("text", 20, "Name:", height=12) for _ in range(3)]
+    [page] = structured(document([*fields, region("text", 300, "Body")])).pages
+    assert [r.text for r in page.regions] == ["Name:", "Name:", "Name:", "Body"]
+
+
 def test_heads_count_their_pages_beside_numbers_that_stay():
     pages = [[region("text", 20, f"Chapter 3 \u00b7 {40 + number}", height=12), region("text", 300, "Body")]
              for number in range(1, 5)]  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 import torch
 from detector_fixtures import write_job
 
+from layoutdeit.detector_file import save_model
 from layoutdeit.train import CHECKPOINT_NAME, MODEL_NAME, main
 from layoutdeit.weights import load_model, read_model_file
 
@@ -48,6 +49,17 @@ def test_how_the_pages_were_made_is_kept_without_folders_and_costs_no_run_its_mo
     (folder / "tree" / "corpus.json").write_text(text)
     assert main(arguments("run", "num_steps=1")) == 0
     assert load_model(folder / "run" / MODEL_NAME).record["corpus"] == kept
+
+
+def test_folders_in_the_record_of_an_older_start_are_left_out(job):
+    folder, arguments = job
+    assert main(arguments("first", "num_steps=1")) == 0
+    config, record, state = read_model_file(folder / "first" / MODEL_NAME)
+    older = {**record, "corpus": {"train": {"pdfs": ["/home/me/a.pdf"]}}}
+    save_model(folder / "older.safetensors", state, config, {**record, "started_from": older})
+    assert main(arguments("second", "num_steps=1", f"init_from={folder / 'older.safetensors'}")) == 0
+    start = load_model(folder / "second" / MODEL_NAME).record["started_from"]
+    assert start["started_from"] == {**older, "corpus": {"train": {"pdfs": ["a.pdf"]}}}
 
 
 def test_paused_and_resumed_equals_uninterrupted_bit_for_bit(job):

@@ -153,9 +153,9 @@ def _clipped(raw: Any, outer: Matrix, ink: Box) -> Box | None:
 
 
 def _line_box(raw: Any, outer: Matrix, ink: Box) -> Box | None:
-    """Line box of upright text from its baseline and size, None for turned text."""
-    a, b, c, d, _, baseline = _multiply(_matrix(raw), outer)
-    if abs(b) > 0.05 * abs(a) or abs(c) > 0.05 * abs(d) or d <= 0:
+    """Line box of upright text from its baseline and size, None for turned text; text made slanted is upright."""
+    a, b, _, d, _, baseline = _multiply(_matrix(raw), outer)
+    if abs(b) > 0.05 * abs(a) or d <= 0:
         return None
     size = ctypes.c_float()
     pdfium_c.FPDFTextObj_GetFontSize(raw, size)

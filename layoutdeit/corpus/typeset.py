@@ -145,7 +145,9 @@ def _write_sheet(task: tuple[CorpusJob, int]) -> list[PictureRecord]:
         if number >= job.num_pages:
             break
         name = f"set{job.seed}_{number:06d}.jpg"
-        (job.tree_dir / job.split / name).write_bytes(page.jpeg)
+        path = job.tree_dir / job.split / name
+        path.unlink(missing_ok=True)  # a merged tree may have the picture that was there, by a link
+        path.write_bytes(page.jpeg)
         records.append(PictureRecord(name, page.width, page.height, page.regions))
     return records
 
