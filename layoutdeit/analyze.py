@@ -43,6 +43,7 @@ def _run(
     from layoutdeit.bulk_command import RESERVED_NAMES, bulk_run, check_options
     from layoutdeit.bulk_display import print_line
     from layoutdeit.export import ANNOTATED_SUFFIX, chosen_formats
+    from layoutdeit.source_file import real_path
 
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
     try:
@@ -54,10 +55,10 @@ def _run(
         if not inputs:
             raise ValueError(f"no PDF files and no scans in {', '.join(options.sources)}")
         targets = plan_targets(inputs, Path(), reserved=RESERVED_NAMES if options.workers is not None else ())
-        sources = {item.path.resolve() for item in inputs}
+        sources = {real_path(item.path) for item in inputs}
         targets = [results.target(target) for target in targets]
         for target in targets:
-            if target.with_name(target.name + ANNOTATED_SUFFIX).resolve() in sources:
+            if real_path(target.with_name(target.name + ANNOTATED_SUFFIX)) in sources:
                 raise ValueError(f"{target.name}{ANNOTATED_SUFFIX} is an input: choose another folder with -o")
         if results.dir.is_file():
             raise ValueError(f"{results.dir} is a file: choose a folder with -o")

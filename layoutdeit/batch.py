@@ -17,6 +17,7 @@ from layoutdeit.export import ANNOTATED_SUFFIX, export, hint_of_scans
 from layoutdeit.layout import PageError, SourceInfo
 from layoutdeit.page_store import PageStore, stored_layout
 from layoutdeit.pdf import Document, PdfError, open_document
+from layoutdeit.source_file import real_path
 
 if TYPE_CHECKING:
     from layoutdeit.analyzer import LayoutAnalyzer
@@ -95,23 +96,23 @@ def find_inputs(sources: Iterable[str | Path], *, out_dir: Path | None = None) -
     """
     inputs: dict[Path, Input] = {}
     sources = list(sources)
-    out = None if out_dir is None else _real(out_dir)
+    out = None if out_dir is None else real_path(out_dir)
     if "" in sources:
         raise ValueError("an empty name among the documents: is a variable unset? The current folder is called .")
     for source in map(Path, sources):
         if not source.is_dir():
-            inputs.setdefault(_real(source), Input(source, Path(source.name)))
+            inputs.setdefault(real_path(source), Input(source, Path(source.name)))
             continue
         for path in sorted(source.rglob("*")):
             relative = path.relative_to(source)
             is_hidden = any(part.startswith(".") for part in relative.parts)
             is_ours = is_result(path.name) or _lies_beside(path, source, (ANNOTATED_SUFFIX,))
-            if out == _real(source):
+            if out == real_path(source):
                 is_ours |= path.suffix.lower() != ".pdf" and _lies_beside(path, source, SUFFIXES)
             elif out is not None:
-                is_ours |= _real(source) in out.parents and out in _real(path).parents
+                is_ours |= real_path(source) in out.parents and out in real_path(path).parents
             if path.suffix.lower() in SUFFIXES and path.is_file() and not is_ours and not is_hidden:
-                inputs.setdefault(_real(path), Input(path, relative))
+                inputs.setdefault(real_path(path), Input(path, relative))
     return list(inputs.values())
 
 
@@ -135,7 +136,7 @@ def plan_targets(inputs: Sequence[Input], out_dir: Path, *, reserved: Collection
     """
     folders: dict[str, list[str]] = {}  # of the inputs that share a name
     for item in inputs:
-        folders.setdefault(_key(item.relative), []).append(str(_real(item.path).parent))
+        folders.setdefault(_key(item.relative), []).append(str(real_path(item.path).parent))
     common = {key: os.path.commonpath(group) for key, group in folders.items()}
     names = [_candidates(item, common[_key(item.relative)]) for item in inputs]
     choice = [0] * len(inputs)
@@ -276,13 +277,8 @@ def failed_file(item: Input, error: OSError) -> Failure:
     if isinstance(error, FileNotFoundError) and not item.path.exists():
         return Failure(item.source, "missing", f"{shown(item.source)} does not exist: check the name.")
     name = error.filename2 or error.filename  # of a file put in its place, that place
-    place = shown(name) if isinstance(name, str) else shown(item.source)
+    place = shown(name if isinstance(name, str) else item.source)
     return Failure(item.source, "io", f"{place}: {error.strerror or error}.")
-
-
-def _real(path: Path) -> Path:
-    """The path without links; one that leads to itself stays, where Path.resolve raises RuntimeError."""
-    return Path(os.path.realpath(path))
 
 
 def _key(relative: Path) -> str:
@@ -291,7 +287,7 @@ def _key(relative: Path) -> str:
 
 def _candidates(item: Input, common_folder: str) -> list[Path]:
     """Names for an input, the shorter first; `common_folder` holds it and all that share the first."""
-    with_folder = _real(item.path).relative_to(common_folder)
+    with_folder = real_path(item.path).relative_to(common_folder)
     return [_without_suffix(item.relative), _without_suffix(with_folder), with_folder]
 
 

@@ -27,7 +27,7 @@ class SourceFile:
         """Look at the start of it and take its sha256."""
         self._temporary = None
         # resolved: the folder may change under us
-        self.path = None if isinstance(source, bytes) else Path(source).resolve()
+        self.path = None if isinstance(source, bytes) else real_path(Path(source))
         self.name = plain_name(name or (self.path.name if self.path else "document.pdf"))
         self._check_size(len(source) if isinstance(source, bytes) else self.path.stat().st_size)
         if isinstance(source, bytes):
@@ -65,6 +65,11 @@ class SourceFile:
         self._temporary.write(data)
         self._temporary.flush()
         return Path(path)
+
+
+def real_path(path: Path) -> Path:
+    """The path without links; one that leads to itself stays, where Path.resolve raises RuntimeError."""
+    return Path(os.path.realpath(path))
 
 
 def plain_name(name: str) -> str:

@@ -147,6 +147,8 @@ def test_links_that_lead_to_themselves_cost_only_themselves(tmp_path):
     [found] = find_inputs([tmp_path], out_dir=tmp_path / "out")
     assert found.relative == Path("a.pdf")
     assert len(find_inputs([tmp_path / "loop.pdf", tmp_path / "a.pdf"])) == 2
+    with pytest.raises(OSError, match="symbolic links"):
+        open_document(tmp_path / "loop.pdf")
 
 
 def test_the_place_of_a_result_is_named_and_not_its_temporary_file():

@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +50,11 @@ def test_auto_is_what_the_processor_multiplies_faster(bf16, int8, expected, monk
     assert chosen_precision("auto", a_detector(width=768), "cpu") == ("bf16" if bf16 else "fp32")
     assert chosen_precision("auto", a_detector(engine="detectron2"), "cpu") == "fp32"
     assert chosen_precision("bf16", a_detector(engine="detectron2"), "cpu") == "bf16"
+
+
+def test_the_schema_of_results_knows_them_all():
+    schema = json.loads((Path(__file__).parents[1] / "docs" / "result.schema.json").read_text())
+    assert schema["properties"]["model"]["properties"]["precision"]["enum"] == [*PRECISIONS[1:]]
 
 
 def test_int8_is_refused_where_there_is_none(monkeypatch):
