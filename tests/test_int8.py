@@ -104,6 +104,13 @@ def test_operations_are_counted_as_those_of_float32():
     assert counts[0] == counts[1] == 2 * 60 * 48 * 24 + 2 * 2 * 8 * 9 * 12 * 16 * 9
 
 
+def test_trying_the_kernels_draws_no_random_number():
+    is_exact.cache_clear()
+    before = torch.get_rng_state()
+    is_exact()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("error", [AttributeError("no such kernel"), RuntimeError("not on this processor")])
 def test_without_kernels_there_is_no_int8(error, monkeypatch):
     def refuse(*_: object) -> None:
